@@ -1,0 +1,89 @@
+/*
+ * Stage 7: cache.
+ * In:    facts of one entity at a time (listener), own statements (node).
+ * Out:   the sum of a key changed -> one callback.
+ * Owns:  entities, keys, rows (entity, key) -> value; the sum of each key.
+ * Never: I/O, time, SQL.
+ */
+#ifndef CACHE_H
+#define CACHE_H
+
+#include "change.h"
+#include "entity_id.h"
+#include "payload.h"
+
+struct cache;
+struct cache_entity { /* read it; only cache.c and listener.c write */
+	struct entity_id id;
+	int index;
+	bool self;
+	bool known;      /* payload_entity was seen */
+	struct payload_entity who;
+	struct payload_head head; /* what this node knows: incarnation, seq, alive, reporting */
+	int64_t rows[KEY_KINDS];
+	int64_t heard_us; /* monotonic, when it was last heard of */
+	void *rows_list;  /* cache.c's */
+	unsigned mark;    /* cache.c's, for mark and sweep */
+	void *listener;   /* listener.c's */
+};
+
+/* What a key adds up to. */
+struct sum {
+	int entities;       /* how many say something that counts; 0: nobody */
+	struct value value; /* devices: state; mailboxes: counts and who wrote them last */
+	const struct cache_entity *writer; /* mailboxes: whose value it is, else NULL */
+};
+
+struct cache_callbacks {
+	/* The sum of a key is different now. `key` is borrowed. */
+	void (*changed)(void *arg, enum key_kind kind, const char *key, const struct sum *was,
+		const struct sum *now);
+	/* A fact that touches a key was applied, whether the sum moved or not (debug 1). */
+	void (*touched)(void *arg, enum key_kind kind, const char *key);
+};
+
+struct cache *cache_new(const struct cache_callbacks *cb, void *arg);
+void cache_free(struct cache *c);
+
+struct cache_entity *cache_entity_find(struct cache *c, const struct entity_id *id);
+struct cache_entity *cache_entity_get(struct cache *c, const struct entity_id *id); /* makes it */
+void cache_entity_remove(struct cache *c, struct cache_entity *e); /* and all its rows */
+int cache_entities(const struct cache *c);
+struct cache_entity *cache_entity_at(const struct cache *c, int i); /* in the order of ids */
+
+/* A row counts iff its entity is alive, and (held or the entity is reporting), and heard. */
+void cache_entity_flags(struct cache *c, struct cache_entity *e, bool alive, bool reporting);
+/* Others' rows count no longer (the database is away for longer than stale_after), or again. */
+void cache_set_stale(struct cache *c, bool stale);
+bool cache_is_stale(const struct cache *c);
+/* Rows of this kind of other entities are taken into account or not (subscribe_event). */
+void cache_set_subscribed(struct cache *c, enum key_kind kind, bool subscribed);
+
+void cache_put(struct cache *c, struct cache_entity *e, enum key_kind kind, const char *key,
+	const struct value *v);
+void cache_remove(struct cache *c, struct cache_entity *e, enum key_kind kind, const char *key);
+const struct value *cache_get(struct cache *c, const struct cache_entity *e,
+	enum key_kind kind, const char *key); /* borrowed until the next change; NULL: no row */
+
+/* Mark and sweep: rows of `e` that are not put between the two calls are removed. */
+void cache_mark(struct cache *c, struct cache_entity *e);
+void cache_sweep(struct cache *c, struct cache_entity *e);
+
+/* Number of rows and xor of their digests, as the database's audit computes it. */
+void cache_audit(struct cache *c, const struct cache_entity *e, int64_t *rows, uint64_t *digest);
+
+/* The sum; when nobody says anything: entities 0, and state_default() or 0 messages. */
+void cache_sum(struct cache *c, enum key_kind kind, const char *key, struct sum *out);
+
+/* Who says what. Iterations: the callback returns false to stop; it must not change the cache. */
+bool cache_each_row(struct cache *c, enum key_kind kind, const char *key,
+	bool (*fn)(void *arg, const struct cache_entity *e, const struct value *v, bool counts),
+	void *arg);
+bool cache_each_key(struct cache *c, enum key_kind kind,
+	bool (*fn)(void *arg, const char *key, const struct sum *sum), void *arg);
+bool cache_each_entity_row(struct cache *c, const struct cache_entity *e,
+	bool (*fn)(void *arg, enum key_kind kind, const char *key, const struct value *v),
+	void *arg);
+int64_t cache_keys(const struct cache *c, enum key_kind kind);
+
+#endif

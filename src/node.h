@@ -1,0 +1,106 @@
+/*
+ * The node without its I/O: stages 2, 3, 6, 7 and 8 and the order in which they speak to the
+ * database. It gets results, notifications and time, and gives requests. The daemon drives it
+ * with real connections (src/pgport.c), the simulator with a model.
+ */
+#ifndef NODE_H
+#define NODE_H
+
+#include "cache.h"
+#include "change.h"
+#include "db.h"
+#include "hint.h"
+
+struct node;
+
+enum node_phase {
+	NODE_DOWN,        /* no session; trying again */
+	NODE_CONNECTING,
+	NODE_REGISTERING, /* register or resume under way */
+	NODE_LISTENING,
+	NODE_LOADING,     /* snapshot under way */
+	NODE_READY,
+	NODE_REFUSED,     /* another living process holds our entity id: read only, trying again */
+	NODE_LEAVING,
+	NODE_LEFT
+};
+const char *node_phase_name(enum node_phase p);
+
+struct node_config {
+	struct db_self self;
+	int stale_after_ms;
+	bool publish[KEY_KINDS];
+	bool subscribe[KEY_KINDS];
+};
+
+struct node_callbacks {
+	void (*changed)(void *arg, enum key_kind kind, const char *key, const struct sum *was,
+		const struct sum *now);
+	void (*phase)(void *arg, enum node_phase phase);
+	void (*left)(void *arg); /* after node_leave(): said goodbye, or could not */
+};
+
+/* Config's strings are borrowed for the node's life. */
+struct node *node_new(const struct node_config *cfg, const struct db_port *port,
+	const struct node_callbacks *cb, void *arg, int64_t now_us);
+void node_free(struct node *n);
+
+/* Driving it. now_us is monotonic. node_timer(): call when node_next_us() has come. */
+void node_start(struct node *n, int64_t now_us);
+void node_timer(struct node *n, int64_t now_us);
+int64_t node_next_us(const struct node *n);
+void node_now(struct node *n, int64_t now_us); /* before events() and the calls below */
+struct db_events node_events(struct node *n);
+void node_leave(struct node *n); /* deliver what is dirty, then leave; left() is called */
+void node_reconfigure(struct node *n, const bool publish[KEY_KINDS],
+	const bool subscribe[KEY_KINDS], int stale_after_ms);
+
+/* Own statements. Names must have been checked (device_check, mailbox_parse). */
+void node_set(struct node *n, enum key_kind kind, const char *key, const struct value *v);
+bool node_remove(struct node *n, enum key_kind kind, const char *key); /* false: said nothing */
+
+/*
+ * Call once everything that is unacknowledged now was acknowledged (true), or at the latest
+ * after timeout_ms (false). Never called before it returns. cancel: with the same arg.
+ */
+void node_when_acked(struct node *n, int timeout_ms, void (*fn)(void *arg, bool acked),
+	void *arg);
+void node_cancel_acked(struct node *n, void *arg);
+
+/* Ask every living node through the database; fn is called for each answer. */
+int64_t node_ping(struct node *n, void (*fn)(void *arg, int64_t nonce,
+	const struct entity_id *from, int64_t rtt_us), void *arg); /* 0: not connected */
+void node_cancel_ping(struct node *n, int64_t nonce);
+
+/* Looking. */
+struct cache *node_cache(struct node *n);
+enum device_state node_device_state(struct node *n, const char *device);
+
+enum node_counter {
+	COUNT_PUBLISHES, COUNT_ROWS_SENT, COUNT_PAYLOADS, COUNT_PAYLOADS_BAD, COUNT_OLDER,
+	COUNT_GAPS, COUNT_PULLS, COUNT_RELOADS, COUNT_SNAPSHOTS, COUNT_AUDITS, COUNT_AUDITS_BAD,
+	COUNT_KEYS_REFUSED, COUNT_FENCED, COUNT_CONNECTS, COUNT_REWINDS, COUNT_PULSES,
+	COUNT_COORDINATOR_CHANGES, COUNT_REFUSALS,
+	NODE_COUNTERS
+};
+const char *node_counter_name(enum node_counter c); /* "gaps", as in `cluster show stats` */
+
+struct node_status {
+	enum node_phase phase;
+	struct uuid incarnation;
+	int64_t seq;
+	int site;
+	const char *last_error; /* of the database; "" when all is well; borrowed */
+	int64_t phase_since_us;    /* monotonic */
+	int64_t pulse_age_us;      /* -1: none heard */
+	int64_t oldest_unsent_us;  /* 0: nothing is waiting */
+	size_t unsent;             /* keys */
+	size_t own[KEY_KINDS];     /* keys */
+	bool coordinator;          /* this node is */
+	struct entity_id coordinator_id;
+	int64_t counters[NODE_COUNTERS];
+	const char *holder;        /* REFUSED: who holds our id; else "" */
+};
+void node_get_status(struct node *n, struct node_status *out);
+
+#endif

@@ -1,0 +1,91 @@
+/*
+ * Layer 1: the text that the database sends, as NOTIFY payload, from the journal and in a
+ * snapshot: one grammar for all (docs/protocol.md). Pure; never trusts its input: names are
+ * checked, numbers have ranges, unknown types and versions are refused with a reason.
+ *
+ * A payload is lines of tab-separated fields. The first is the header.
+ */
+#ifndef PAYLOAD_H
+#define PAYLOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "change.h"
+#include "entity_id.h"
+
+enum payload_type {
+	PAYLOAD_CHANGE, /* C: one chunk of one publish of one entity */
+	PAYLOAD_ROWS,   /* S: one chunk of all rows of one entity */
+	PAYLOAD_PULSE,  /* P: the coordinator's pulse; heads and an audit follow as lines */
+	PAYLOAD_GONE,   /* X: an entity was removed */
+	PAYLOAD_PING,   /* Q: asks every node to answer */
+	PAYLOAD_PONG    /* R: an answer */
+};
+
+struct payload_head {
+	struct entity_id entity;
+	struct uuid incarnation;
+	int64_t seq; /* the newest */
+	bool alive;
+	bool reporting;
+};
+
+struct payload {
+	enum payload_type type;
+	int site;
+	struct payload_head head;  /* C, S; entity and incarnation also X, Q, R; P: coordinator */
+	int64_t from_seq;          /* C: continues this */
+	int chunk, chunks;         /* C, S: 1..chunks */
+	struct uuid continues;     /* C: this incarnation continues that one ... */
+	int64_t continues_seq;     /* ... from this seq on; "" and 0: it does not */
+	int64_t clock_us;          /* the database's clock when it was made */
+	int64_t number;            /* P: the pulse's number; Q, R: the nonce */
+	struct entity_id to;       /* R: who asked */
+	const char *rest;          /* the lines behind the header; borrowed */
+	size_t rest_len;
+};
+
+/* Borrows `text`, which must outlive `out`. False: *why says what is wrong. */
+bool payload_parse(const char *text, size_t len, struct payload *out, const char **why);
+
+enum payload_line_type {
+	LINE_VALUE,   /* D, M: key has value */
+	LINE_REMOVED, /* d, m: key was removed */
+	LINE_ENTITY,  /* E: who the entity is */
+	LINE_HEAD,    /* H: a head, in a pulse */
+	LINE_AUDIT    /* A: what an entity's rows should be */
+};
+
+struct payload_entity {
+	bool is_static;
+	char name[256];
+	char host[256];
+	int pid;
+	char version[64];
+	int64_t since_us;
+};
+
+struct payload_line {
+	enum payload_line_type type;
+	enum key_kind kind;               /* VALUE, REMOVED */
+	char key[KEY_MAX_BYTES + 1];
+	struct value value;               /* stamp_us is set for REMOVED too */
+	struct payload_entity entity;     /* ENTITY */
+	struct payload_head head;         /* HEAD, AUDIT */
+	int64_t audit_rows;
+	uint64_t audit_digest;
+};
+
+/*
+ * Iterates over the lines: *at starts at 0. Returns 1 and fills `out`, 0 at the end, -1 when
+ * a line is bad (*why).
+ */
+int payload_next(const struct payload *p, size_t *at, struct payload_line *out,
+	const char **why);
+
+/* The digest of one row; an entity's digest is the xor of its rows'. */
+uint64_t payload_row_digest(enum key_kind kind, const char *key, const struct value *v);
+
+#endif
