@@ -17,9 +17,10 @@ struct cache_entity { /* read it; only cache.c and listener.c write */
 	struct entity_id id;
 	int index;
 	bool self;
-	bool known;      /* payload_entity was seen */
+	bool known; /* payload_entity was seen */
 	struct payload_entity who;
-	struct payload_head head; /* what this node knows: incarnation, seq, alive, reporting */
+	struct payload_head
+		head; /* what this node knows: incarnation, seq, alive, reporting */
 	int64_t rows[KEY_KINDS];
 	int64_t heard_us; /* monotonic, when it was last heard of */
 	void *rows_list;  /* cache.c's */
@@ -46,38 +47,48 @@ struct cache *cache_new(const struct cache_callbacks *cb, void *arg);
 void cache_free(struct cache *c);
 
 struct cache_entity *cache_entity_find(struct cache *c, const struct entity_id *id);
-struct cache_entity *cache_entity_get(struct cache *c, const struct entity_id *id); /* makes it */
+struct cache_entity *cache_entity_get(
+	struct cache *c, const struct entity_id *id);                  /* makes it */
 void cache_entity_remove(struct cache *c, struct cache_entity *e); /* and all its rows */
 int cache_entities(const struct cache *c);
-struct cache_entity *cache_entity_at(const struct cache *c, int i); /* in the order of ids */
+struct cache_entity *cache_entity_at(
+	const struct cache *c, int i); /* in the order of ids */
 
-/* A row counts iff its entity is alive, and (held or the entity is reporting), and heard. */
-void cache_entity_flags(struct cache *c, struct cache_entity *e, bool alive, bool reporting);
-/* Others' rows count no longer (the database is away for longer than stale_after), or again. */
+/* A row counts iff its entity is alive, and (held or the entity is reporting), and heard.
+ */
+void cache_entity_flags(
+	struct cache *c, struct cache_entity *e, bool alive, bool reporting);
+/* Others' rows count no longer (the database is away for longer than stale_after), or
+ * again. */
 void cache_set_stale(struct cache *c, bool stale);
 bool cache_is_stale(const struct cache *c);
 /* Rows of this kind of other entities are taken into account or not (subscribe_event). */
 void cache_set_subscribed(struct cache *c, enum key_kind kind, bool subscribed);
 
-void cache_put(struct cache *c, struct cache_entity *e, enum key_kind kind, const char *key,
-	const struct value *v);
-void cache_remove(struct cache *c, struct cache_entity *e, enum key_kind kind, const char *key);
+void cache_put(struct cache *c, struct cache_entity *e, enum key_kind kind,
+	const char *key, const struct value *v);
+void cache_remove(
+	struct cache *c, struct cache_entity *e, enum key_kind kind, const char *key);
 const struct value *cache_get(struct cache *c, const struct cache_entity *e,
-	enum key_kind kind, const char *key); /* borrowed until the next change; NULL: no row */
+	enum key_kind kind,
+	const char *key); /* borrowed until the next change; NULL: no row */
 
 /* Mark and sweep: rows of `e` that are not put between the two calls are removed. */
 void cache_mark(struct cache *c, struct cache_entity *e);
 void cache_sweep(struct cache *c, struct cache_entity *e);
 
 /* Number of rows and xor of their digests, as the database's audit computes it. */
-void cache_audit(struct cache *c, const struct cache_entity *e, int64_t *rows, uint64_t *digest);
+void cache_audit(
+	struct cache *c, const struct cache_entity *e, int64_t *rows, uint64_t *digest);
 
 /* The sum; when nobody says anything: entities 0, and state_default() or 0 messages. */
 void cache_sum(struct cache *c, enum key_kind kind, const char *key, struct sum *out);
 
-/* Who says what. Iterations: the callback returns false to stop; it must not change the cache. */
+/* Who says what. Iterations: the callback returns false to stop; it must not change the
+ * cache. */
 bool cache_each_row(struct cache *c, enum key_kind kind, const char *key,
-	bool (*fn)(void *arg, const struct cache_entity *e, const struct value *v, bool counts),
+	bool (*fn)(
+		void *arg, const struct cache_entity *e, const struct value *v, bool counts),
 	void *arg);
 bool cache_each_key(struct cache *c, enum key_kind kind,
 	bool (*fn)(void *arg, const char *key, const struct sum *sum), void *arg);

@@ -1,4 +1,5 @@
-/* Layer 0: time. Everything that decides takes its time as an argument; this is where it comes from. */
+/* Layer 0: time. Everything that decides takes its time as an argument; this is where it
+ * comes from. */
 #ifndef CLOCK_H
 #define CLOCK_H
 

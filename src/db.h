@@ -1,6 +1,7 @@
 /*
- * Layer 1: what the stages ask of the database and what it answers, without a word of SQL.
- * src/pgport.c turns it into calls on real connections; the simulator into calls on a model.
+ * Layer 1: what the stages ask of the database and what it answers, without a word of
+ * SQL. src/pgport.c turns it into calls on real connections; the simulator into calls on
+ * a model.
  */
 #ifndef DB_H
 #define DB_H
@@ -13,7 +14,7 @@
 #include "entity_id.h"
 
 enum db_op {
-	DB_CONNECT,      /* open the session and check the schema; until lost */
+	DB_CONNECT, /* open the session and check the schema; until lost */
 	DB_REGISTER,
 	DB_RESUME,
 	DB_LISTEN,
@@ -21,7 +22,7 @@ enum db_op {
 	DB_TICK,
 	DB_LEAVE,
 	DB_PING,
-	DB_READ_ROWS,    /* these three run on a short-lived second session */
+	DB_READ_ROWS, /* these three run on a short-lived second session */
 	DB_READ_JOURNAL,
 	DB_READ_HEADS,
 	DB_OPS
@@ -46,10 +47,10 @@ struct db_self {
 
 struct db_request {
 	enum db_op op;
-	int64_t deadline_ms;       /* 0: none; give up (and drop the session) after this long */
+	int64_t deadline_ms; /* 0: none; give up (and drop the session) after this long */
 	const struct db_self *self;
 	struct uuid incarnation;
-	struct uuid session;       /* "" where there is none yet */
+	struct uuid session; /* "" where there is none yet */
 	/* REGISTER: continues; RESUME: acked_seq; READ_JOURNAL: after_seq */
 	struct uuid continues;
 	struct uuid continues_session;
@@ -60,9 +61,9 @@ struct db_request {
 	const struct batch_item *items;
 	size_t nitems;
 	bool force;
-	int reporting;             /* -1: unchanged, 0, 1 */
+	int reporting; /* -1: unchanged, 0, 1 */
 	/* TICK */
-	struct uuid token;         /* "": not the coordinator */
+	struct uuid token; /* "": not the coordinator */
 	/* PING: nonce, and to whom (NULL: ask all) */
 	int64_t nonce;
 	const struct entity_id *to;
@@ -98,32 +99,36 @@ struct db_tick {
 struct db_result {
 	enum db_op op;
 	bool ok;
-	bool lost;          /* no answer came: it may have been executed */
-	char sqlstate[6];   /* of an error; "" when there is none */
+	bool lost;           /* no answer came: it may have been executed */
+	char sqlstate[6];    /* of an error; "" when there is none */
 	const char *message; /* of an error: one line; borrowed */
 	struct db_lease lease;
-	int64_t seq;        /* PUBLISH, LEAVE */
-	int64_t clock_us;   /* PUBLISH */
-	int changed;        /* PUBLISH */
+	int64_t seq;      /* PUBLISH, LEAVE */
+	int64_t clock_us; /* PUBLISH */
+	int changed;      /* PUBLISH */
 	struct db_tick tick;
 };
 
 /*
  * The port. One request at a time for each session: the next is submitted when the answer
- * to the last one came. submit() copies what it needs and never calls back before it returns.
+ * to the last one came. submit() copies what it needs and never calls back before it
+ * returns.
  */
 struct db_port {
 	void (*submit)(void *arg, const struct db_request *req);
-	void (*disconnect)(void *arg, const char *reason); /* drop the session; no lost() comes */
+	void (*disconnect)(
+		void *arg, const char *reason); /* drop the session; no lost() comes */
 	void *arg;
 };
 
 /* What the port calls; the node implements it. */
 struct db_events {
 	void (*result)(void *arg, const struct db_result *res);
-	void (*payload)(void *arg, enum db_op op, const char *text, size_t len); /* rows of READ_* */
+	void (*payload)(
+		void *arg, enum db_op op, const char *text, size_t len); /* rows of READ_* */
 	void (*notify)(void *arg, const char *text, size_t len);
-	void (*lost)(void *arg, const char *sqlstate, const char *reason); /* the main session */
+	void (*lost)(
+		void *arg, const char *sqlstate, const char *reason); /* the main session */
 	void *arg;
 };
 

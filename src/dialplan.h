@@ -1,6 +1,6 @@
 /*
- * Layer 3: dialplan: extensions.conf as Asterisk's people write it, its hints, and running an
- * extension ("console dial").
+ * Layer 3: dialplan: extensions.conf as Asterisk's people write it, its hints, and
+ * running an extension ("console dial").
  */
 #ifndef DIALPLAN_H
 #define DIALPLAN_H
@@ -32,7 +32,8 @@ struct dialplan_env {
 	void (*set_device_state)(void *arg, const char *device, enum device_state s);
 	bool (*exten_state)(void *arg, const char *exten, const char *context,
 		enum exten_state *out); /* false: no hint */
-	bool (*mailbox_counts)(void *arg, const char *key, struct value *out); /* false: nobody says anything */
+	bool (*mailbox_counts)(
+		void *arg, const char *key, struct value *out); /* false: nobody says anything */
 	void (*set_mailbox_counts)(void *arg, const char *key, const struct value *v);
 	/* Lines for the console, without newline: "    -- Executing ..." */
 	void (*line)(void *arg, const char *line);
@@ -43,10 +44,10 @@ struct dialplan_env {
 struct event_base;
 struct dialplan_run;
 /*
- * Start at priority 1. Variables: CHANNEL is "Console/dsp", EXTEN, CONTEXT, PRIORITY. Steps run
- * from the loop, so done() never comes before this returns. The dialplan may be replaced
- * (dialplan_free) meanwhile: runs keep what they need. NULL and *why when there is no such
- * extension.
+ * Start at priority 1. Variables: CHANNEL is "Console/dsp", EXTEN, CONTEXT, PRIORITY.
+ * Steps run from the loop, so done() never comes before this returns. The dialplan may be
+ * replaced (dialplan_free) meanwhile: runs keep what they need. NULL and *why when there
+ * is no such extension.
  */
 struct dialplan_run *dialplan_start(struct event_base *base, struct dialplan *d,
 	const char *exten, const char *context, const struct dialplan_env *env, char **why);

@@ -9,7 +9,8 @@
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL_DEBUG };
 
-/* Where lines go besides the callbacks. A file is opened for appending; false: errno is set. */
+/* Where lines go besides the callbacks. A file is opened for appending; false: errno is
+ * set. */
 enum log_target { LOG_TO_STDERR, LOG_TO_SYSLOG, LOG_TO_FILE };
 bool log_open(enum log_target target, const char *path);
 bool log_reopen(void); /* after rotation */
@@ -18,7 +19,8 @@ void log_close(void);
 void log_set_debug(int level); /* 0: none; log_debug(n, ...) is shown when n <= level */
 int log_get_debug(void);
 
-/* Every line also goes to the listeners (consoles). `line` is borrowed, without a newline. */
+/* Every line also goes to the listeners (consoles). `line` is borrowed, without a
+ * newline. */
 struct log_listener {
 	void (*line)(void *arg, enum log_level level, const char *line);
 	void *arg;
@@ -33,9 +35,9 @@ void log_write(enum log_level level, const char *subsystem, const char *fmt, ...
 #define log_error(sub, ...)   log_write(LOG_LEVEL_ERROR, sub, __VA_ARGS__)
 #define log_warning(sub, ...) log_write(LOG_LEVEL_WARNING, sub, __VA_ARGS__)
 #define log_notice(sub, ...)  log_write(LOG_LEVEL_NOTICE, sub, __VA_ARGS__)
-#define log_debug(n, sub, ...)                          \
-	do {                                                \
-		if ((n) <= log_get_debug())                     \
+#define log_debug(n, sub, ...)                            \
+	do {                                                  \
+		if ((n) <= log_get_debug())                       \
 			log_write(LOG_LEVEL_DEBUG, sub, __VA_ARGS__); \
 	} while (0)
 

@@ -15,9 +15,11 @@ void loop_free(struct event_base *base);
 void loop_run(struct event_base *base);  /* until loop_stop() */
 void loop_stop(struct event_base *base); /* after this turn */
 
-struct loop_timer *loop_timer_new(struct event_base *base, void (*fire)(void *arg), void *arg);
+struct loop_timer *loop_timer_new(
+	struct event_base *base, void (*fire)(void *arg), void *arg);
 void loop_timer_free(struct loop_timer *t); /* free(NULL) is legal */
-void loop_timer_start(struct loop_timer *t, int64_t delay_ms); /* once; restarts when it runs */
+void loop_timer_start(
+	struct loop_timer *t, int64_t delay_ms); /* once; restarts when it runs */
 void loop_timer_stop(struct loop_timer *t);
 
 /* Run `fire` once after this loop turn (freeing what a callback still holds). */

@@ -1,4 +1,5 @@
-/* Layer 0: memory. Allocation that cannot fail: out of memory ends the process with a message. */
+/* Layer 0: memory. Allocation that cannot fail: out of memory ends the process with a
+ * message. */
 #ifndef MEM_H
 #define MEM_H
 

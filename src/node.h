@@ -1,7 +1,7 @@
 /*
- * The node without its I/O: stages 2, 3, 6, 7 and 8 and the order in which they speak to the
- * database. It gets results, notifications and time, and gives requests. The daemon drives it
- * with real connections (src/pgport.c), the simulator with a model.
+ * The node without its I/O: stages 2, 3, 6, 7 and 8 and the order in which they speak to
+ * the database. It gets results, notifications and time, and gives requests. The daemon
+ * drives it with real connections (src/pgport.c), the simulator with a model.
  */
 #ifndef NODE_H
 #define NODE_H
@@ -14,13 +14,14 @@
 struct node;
 
 enum node_phase {
-	NODE_DOWN,        /* no session; trying again */
+	NODE_DOWN, /* no session; trying again */
 	NODE_CONNECTING,
 	NODE_REGISTERING, /* register or resume under way */
 	NODE_LISTENING,
-	NODE_LOADING,     /* snapshot under way */
+	NODE_LOADING, /* snapshot under way */
 	NODE_READY,
-	NODE_REFUSED,     /* another living process holds our entity id: read only, trying again */
+	NODE_REFUSED, /* another living process holds our entity id: read only, trying again
+				   */
 	NODE_LEAVING,
 	NODE_LEFT
 };
@@ -57,19 +58,22 @@ void node_reconfigure(struct node *n, const bool publish[KEY_KINDS],
 
 /* Own statements. Names must have been checked (device_check, mailbox_parse). */
 void node_set(struct node *n, enum key_kind kind, const char *key, const struct value *v);
-bool node_remove(struct node *n, enum key_kind kind, const char *key); /* false: said nothing */
+bool node_remove(
+	struct node *n, enum key_kind kind, const char *key); /* false: said nothing */
 
 /*
- * Call once everything that is unacknowledged now was acknowledged (true), or at the latest
- * after timeout_ms (false). Never called before it returns. cancel: with the same arg.
+ * Call once everything that is unacknowledged now was acknowledged (true), or at the
+ * latest after timeout_ms (false). Never called before it returns. cancel: with the same
+ * arg.
  */
-void node_when_acked(struct node *n, int timeout_ms, void (*fn)(void *arg, bool acked),
-	void *arg);
+void node_when_acked(
+	struct node *n, int timeout_ms, void (*fn)(void *arg, bool acked), void *arg);
 void node_cancel_acked(struct node *n, void *arg);
 
 /* Ask every living node through the database; fn is called for each answer. */
-int64_t node_ping(struct node *n, void (*fn)(void *arg, int64_t nonce,
-	const struct entity_id *from, int64_t rtt_us), void *arg); /* 0: not connected */
+int64_t node_ping(struct node *n,
+	void (*fn)(void *arg, int64_t nonce, const struct entity_id *from, int64_t rtt_us),
+	void *arg); /* 0: not connected */
 void node_cancel_ping(struct node *n, int64_t nonce);
 
 /* Looking. */
@@ -77,29 +81,44 @@ struct cache *node_cache(struct node *n);
 enum device_state node_device_state(struct node *n, const char *device);
 
 enum node_counter {
-	COUNT_PUBLISHES, COUNT_ROWS_SENT, COUNT_PAYLOADS, COUNT_PAYLOADS_BAD, COUNT_OLDER,
-	COUNT_GAPS, COUNT_PULLS, COUNT_RELOADS, COUNT_SNAPSHOTS, COUNT_AUDITS, COUNT_AUDITS_BAD,
-	COUNT_KEYS_REFUSED, COUNT_FENCED, COUNT_CONNECTS, COUNT_REWINDS, COUNT_PULSES,
-	COUNT_COORDINATOR_CHANGES, COUNT_REFUSALS,
+	COUNT_PUBLISHES,
+	COUNT_ROWS_SENT,
+	COUNT_PAYLOADS,
+	COUNT_PAYLOADS_BAD,
+	COUNT_OLDER,
+	COUNT_GAPS,
+	COUNT_PULLS,
+	COUNT_RELOADS,
+	COUNT_SNAPSHOTS,
+	COUNT_AUDITS,
+	COUNT_AUDITS_BAD,
+	COUNT_KEYS_REFUSED,
+	COUNT_FENCED,
+	COUNT_CONNECTS,
+	COUNT_REWINDS,
+	COUNT_PULSES,
+	COUNT_COORDINATOR_CHANGES,
+	COUNT_REFUSALS,
 	NODE_COUNTERS
 };
-const char *node_counter_name(enum node_counter c); /* "gaps", as in `cluster show stats` */
+const char *node_counter_name(
+	enum node_counter c); /* "gaps", as in `cluster show stats` */
 
 struct node_status {
 	enum node_phase phase;
 	struct uuid incarnation;
 	int64_t seq;
 	int site;
-	const char *last_error; /* of the database; "" when all is well; borrowed */
-	int64_t phase_since_us;    /* monotonic */
-	int64_t pulse_age_us;      /* -1: none heard */
-	int64_t oldest_unsent_us;  /* 0: nothing is waiting */
-	size_t unsent;             /* keys */
-	size_t own[KEY_KINDS];     /* keys */
-	bool coordinator;          /* this node is */
+	const char *last_error;   /* of the database; "" when all is well; borrowed */
+	int64_t phase_since_us;   /* monotonic */
+	int64_t pulse_age_us;     /* -1: none heard */
+	int64_t oldest_unsent_us; /* 0: nothing is waiting */
+	size_t unsent;            /* keys */
+	size_t own[KEY_KINDS];    /* keys */
+	bool coordinator;         /* this node is */
 	struct entity_id coordinator_id;
 	int64_t counters[NODE_COUNTERS];
-	const char *holder;        /* REFUSED: who holds our id; else "" */
+	const char *holder; /* REFUSED: who holds our id; else "" */
 };
 void node_get_status(struct node *n, struct node_status *out);
 

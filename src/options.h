@@ -10,7 +10,11 @@
 #include "change.h"
 #include "entity_id.h"
 
-enum event_type { EVENT_DEVICE_STATE, EVENT_MWI, EVENT_TYPES }; /* the same order as key kinds */
+enum event_type {
+	EVENT_DEVICE_STATE,
+	EVENT_MWI,
+	EVENT_TYPES
+};                                              /* the same order as key kinds */
 const char *event_type_name(enum event_type t); /* "device_state", "mwi" */
 
 struct event_channel {
@@ -21,24 +25,24 @@ struct event_channel {
 };
 
 struct options {
-	char *file;            /* where it was read from, absolute */
+	char *file; /* where it was read from, absolute */
 	struct entity_id entity_id;
-	bool has_entity_id;    /* set in the file; else the first usable MAC was taken */
-	char *system_name;     /* default: the host's name */
-	char *run_directory;   /* default /run/pgdevstate; holds the console's socket */
-	char *socket;          /* run_directory/SYSTEM_NAME... see options.c; absolute */
-	char *dialplan;        /* absolute path of extensions.conf; "" for none */
-	char *log_file;        /* "": stderr with -f, else syslog */
+	bool has_entity_id;  /* set in the file; else the first usable MAC was taken */
+	char *system_name;   /* default: the host's name */
+	char *run_directory; /* default /run/pgdevstate; holds the console's socket */
+	char *socket;        /* run_directory/SYSTEM_NAME... see options.c; absolute */
+	char *dialplan;      /* absolute path of extensions.conf; "" for none */
+	char *log_file;      /* "": stderr with -f, else syslog */
 	int debug, verbose;
-	int lease_ms;          /* `lease` in seconds, default 10 */
-	int stale_after_ms;    /* `stale_after` in seconds, default 60 */
+	int lease_ms;       /* `lease` in seconds, default 10 */
+	int stale_after_ms; /* `stale_after` in seconds, default 60 */
 	char *conninfo;
 	struct event_channel *channels;
 };
 
 /*
- * Read and check. On failure returns NULL and `errors` holds one line for each thing that is
- * wrong: "FILE:LINE: what is wrong; what to do".
+ * Read and check. On failure returns NULL and `errors` holds one line for each thing that
+ * is wrong: "FILE:LINE: what is wrong; what to do".
  */
 struct options *options_read(const char *file, struct buf *errors);
 void options_free(struct options *o);
@@ -47,7 +51,8 @@ void options_free(struct options *o);
 bool options_publishes(const struct options *o, enum event_type t);
 bool options_subscribes(const struct options *o, enum event_type t);
 
-/* What differs and cannot change without a restart: "entity_id, conninfo"; "" when nothing. */
+/* What differs and cannot change without a restart: "entity_id, conninfo"; "" when
+ * nothing. */
 void options_diff(const struct options *old, const struct options *new, struct buf *out);
 
 void options_print_sample(struct buf *out); /* conf/pgdevstate.conf.sample is this */

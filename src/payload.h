@@ -1,7 +1,7 @@
 /*
  * Layer 1: the text that the database sends, as NOTIFY payload, from the journal and in a
- * snapshot: one grammar for all (docs/protocol.md). Pure; never trusts its input: names are
- * checked, numbers have ranges, unknown types and versions are refused with a reason.
+ * snapshot: one grammar for all (docs/protocol.md). Pure; never trusts its input: names
+ * are checked, numbers have ranges, unknown types and versions are refused with a reason.
  *
  * A payload is lines of tab-separated fields. The first is the header.
  */
@@ -35,15 +35,16 @@ struct payload_head {
 struct payload {
 	enum payload_type type;
 	int site;
-	struct payload_head head;  /* C, S; entity and incarnation also X, Q, R; P: coordinator */
-	int64_t from_seq;          /* C: continues this */
-	int chunk, chunks;         /* C, S: 1..chunks */
-	struct uuid continues;     /* C: this incarnation continues that one ... */
-	int64_t continues_seq;     /* ... from this seq on; "" and 0: it does not */
-	int64_t clock_us;          /* the database's clock when it was made */
-	int64_t number;            /* P: the pulse's number; Q, R: the nonce */
-	struct entity_id to;       /* R: who asked */
-	const char *rest;          /* the lines behind the header; borrowed */
+	struct payload_head
+		head;              /* C, S; entity and incarnation also X, Q, R; P: coordinator */
+	int64_t from_seq;      /* C: continues this */
+	int chunk, chunks;     /* C, S: 1..chunks */
+	struct uuid continues; /* C: this incarnation continues that one ... */
+	int64_t continues_seq; /* ... from this seq on; "" and 0: it does not */
+	int64_t clock_us;      /* the database's clock when it was made */
+	int64_t number;        /* P: the pulse's number; Q, R: the nonce */
+	struct entity_id to;   /* R: who asked */
+	const char *rest;      /* the lines behind the header; borrowed */
 	size_t rest_len;
 };
 
@@ -69,21 +70,21 @@ struct payload_entity {
 
 struct payload_line {
 	enum payload_line_type type;
-	enum key_kind kind;               /* VALUE, REMOVED */
+	enum key_kind kind; /* VALUE, REMOVED */
 	char key[KEY_MAX_BYTES + 1];
-	struct value value;               /* stamp_us is set for REMOVED too */
-	struct payload_entity entity;     /* ENTITY */
-	struct payload_head head;         /* HEAD, AUDIT */
+	struct value value;           /* stamp_us is set for REMOVED too */
+	struct payload_entity entity; /* ENTITY */
+	struct payload_head head;     /* HEAD, AUDIT */
 	int64_t audit_rows;
 	uint64_t audit_digest;
 };
 
 /*
- * Iterates over the lines: *at starts at 0. Returns 1 and fills `out`, 0 at the end, -1 when
- * a line is bad (*why).
+ * Iterates over the lines: *at starts at 0. Returns 1 and fills `out`, 0 at the end, -1
+ * when a line is bad (*why).
  */
-int payload_next(const struct payload *p, size_t *at, struct payload_line *out,
-	const char **why);
+int payload_next(
+	const struct payload *p, size_t *at, struct payload_line *out, const char **why);
 
 /* The digest of one row; an entity's digest is the xor of its rows'. */
 uint64_t payload_row_digest(enum key_kind kind, const char *key, const struct value *v);

@@ -2,9 +2,9 @@
  * Layer 0: one connection to PostgreSQL on the event loop. All connection-level PQ* calls
  * of the node are in pgconn.c. Nothing here blocks.
  *
- * A conninfo may list hosts: each is tried by itself with its own timer (connect_timeout of
- * the conninfo, default 5 s) and a server in recovery or read-only is passed over, whatever
- * target_session_attrs says, because LISTEN and every write need a primary.
+ * A conninfo may list hosts: each is tried by itself with its own timer (connect_timeout
+ * of the conninfo, default 5 s) and a server in recovery or read-only is passed over,
+ * whatever target_session_attrs says, because LISTEN and every write need a primary.
  * Names are looked up without blocking the loop.
  */
 #ifndef PGCONN_H
@@ -21,25 +21,30 @@ struct pgconn_callbacks {
 	/* Connected, writable, ready for queries. */
 	void (*up)(void *arg);
 	/*
-	 * The connection is gone or could not be made; said once for an open(). Queries that had
-	 * not finished got done(NULL) before. `sqlstate` is "" when the server did not say one.
-	 * `reason` is one line that names the host. Call pgconn_open() again when you want to.
+	 * The connection is gone or could not be made; said once for an open(). Queries that
+	 * had not finished got done(NULL) before. `sqlstate` is "" when the server did not
+	 * say one. `reason` is one line that names the host. Call pgconn_open() again when
+	 * you want to.
 	 */
 	void (*down)(void *arg, const char *sqlstate, const char *reason);
 	void (*notify)(void *arg, const char *channel, const char *payload, int backend_pid);
 };
 
-/* `conninfo` is copied. Returns NULL and sets *error (caller frees) when it cannot be parsed. */
+/* `conninfo` is copied. Returns NULL and sets *error (caller frees) when it cannot be
+ * parsed. */
 struct pgconn *pgconn_new(struct event_base *base, const char *conninfo,
-	const char *application_name, const struct pgconn_callbacks *cb, void *arg, char **error);
+	const char *application_name, const struct pgconn_callbacks *cb, void *arg,
+	char **error);
 /* Legal inside callbacks; no callback comes afterwards. */
 void pgconn_free(struct pgconn *c);
 
-void pgconn_open(struct pgconn *c);  /* begin with the first host */
-void pgconn_close(struct pgconn *c); /* quietly: no down(); unfinished queries get done(NULL) */
+void pgconn_open(struct pgconn *c); /* begin with the first host */
+void pgconn_close(
+	struct pgconn *c); /* quietly: no down(); unfinished queries get done(NULL) */
 bool pgconn_is_up(const struct pgconn *c);
 int pgconn_backend_pid(const struct pgconn *c);
-const char *pgconn_host(const struct pgconn *c); /* "host:port" or the socket, for messages */
+const char *pgconn_host(
+	const struct pgconn *c); /* "host:port" or the socket, for messages */
 
 /* Tell the connection that it is silent for too long: closes it and calls down(). */
 void pgconn_fail(struct pgconn *c, const char *reason);
@@ -49,7 +54,8 @@ struct pgconn_query {
 	int nparams;
 	const char *const *params; /* text format; copied */
 	bool prepare;              /* prepare once per connection (name made from the text) */
-	/* Optional: rows one by one (single-row mode); `res` holds one row and is cleared after. */
+	/* Optional: rows one by one (single-row mode); `res` holds one row and is cleared
+	 * after. */
 	void (*row)(void *arg, PGresult *res);
 	/*
 	 * The end: a result with status TUPLES_OK / COMMAND_OK or an error; NULL when the

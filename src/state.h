@@ -1,7 +1,7 @@
 /*
  * Layer 1: device states, their names, and how the states of several entities add up.
- * The same rules are in SQL (sql/functions/device_state*.sql); tests/cases/ holds one table
- * of cases that tests both.
+ * The same rules are in SQL (sql/functions/device_state*.sql); tests/cases/ holds one
+ * table of cases that tests both.
  */
 #ifndef STATE_H
 #define STATE_H
@@ -21,8 +21,8 @@ enum device_state {
 	STATE_COUNT
 };
 
-const char *state_name(enum device_state s);  /* "INUSE" */
-const char *state_label(enum device_state s); /* "In use" */
+const char *state_name(enum device_state s);                /* "INUSE" */
+const char *state_label(enum device_state s);               /* "In use" */
 bool state_parse(const char *name, enum device_state *out); /* any case */
 const char *state_all_names(void); /* "UNKNOWN, NOT_INUSE, ...", for messages */
 
@@ -44,7 +44,9 @@ enum exten_state {
 	EXTEN_HOLD = 16
 };
 enum exten_state exten_state_of(enum device_state s);
-const char *exten_state_label(enum exten_state s);    /* "InUse&Ringing", as core show hints */
-const char *exten_state_function(enum exten_state s); /* "RINGINUSE", as EXTENSION_STATE() */
+const char *exten_state_label(
+	enum exten_state s); /* "InUse&Ringing", as core show hints */
+const char *exten_state_function(
+	enum exten_state s); /* "RINGINUSE", as EXTENSION_STATE() */
 
 #endif
