@@ -86,6 +86,9 @@ struct payload_line {
 int payload_next(
 	const struct payload *p, size_t *at, struct payload_line *out, const char **why);
 
+/* One line of read_heads(): an H line, with or without its newline. */
+bool payload_parse_head(const char *text, size_t len, struct payload_head *out);
+
 /* The digest of one row; an entity's digest is the xor of its rows'. */
 uint64_t payload_row_digest(enum key_kind kind, const char *key, const struct value *v);
 
