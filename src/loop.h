@@ -33,5 +33,6 @@ struct backoff {
 };
 int64_t backoff_next_ms(struct backoff *b);
 void backoff_reset(struct backoff *b);
+void backoff_seed(unsigned seed); /* for runs that must repeat; else it seeds itself */
 
 #endif
