@@ -13,19 +13,19 @@
 #include "payload.h"
 
 struct cache;
+struct cache_row;
 struct cache_entity { /* read it; only cache.c and listener.c write */
 	struct entity_id id;
-	int index;
 	bool self;
 	bool known; /* payload_entity was seen */
 	struct payload_entity who;
 	struct payload_head
 		head; /* what this node knows: incarnation, seq, alive, reporting */
 	int64_t rows[KEY_KINDS];
-	int64_t heard_us; /* monotonic, when it was last heard of */
-	void *rows_list;  /* cache.c's */
-	unsigned mark;    /* cache.c's, for mark and sweep */
-	void *listener;   /* listener.c's */
+	int64_t heard_us;            /* monotonic, when it was last heard of */
+	struct cache_row *rows_list; /* cache.c's */
+	unsigned mark;               /* cache.c's, for mark and sweep */
+	void *listener;              /* listener.c's */
 };
 
 /* What a key adds up to. */
