@@ -1,21 +1,126 @@
-# Skeleton: grows with the tree.
-CC ?= gcc
-PKGS = libpq libevent libedit jansson
+# pgdevstate. `make help` lists what there is to make.
+VERSION = 0.1.0
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+DATADIR = $(PREFIX)/share/pgdevstate
+MANDIR = $(PREFIX)/share/man
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+
+# B: where things are built. SAN=1: with AddressSanitizer and UBSan, in a directory of its own.
+B ?= build$(if $(SAN),/san)
+CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 CFLAGS ?= -O2 -g
+SANFLAGS = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 WARN = -std=c11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wformat=2 -Wvla -Werror
-CPPFLAGS += -D_GNU_SOURCE -Isrc -Ibuild/gen $(shell pkg-config --cflags $(PKGS))
-LIBS = $(shell pkg-config --libs $(PKGS)) -lmd
-B ?= build
+PKGS = libpq libevent libedit jansson
+
+# Asked for when something is compiled, so that `make deps` works where there is no pkg-config.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
+PKG_LIBS = $(eval PKG_LIBS := $$(or $$(shell pkg-config --libs $(PKGS)),$$(error libraries \
+	are missing: run "make deps")))$(PKG_LIBS)
+DEFINES = -D_GNU_SOURCE -DPGDEVSTATE_VERSION='"$(VERSION)"' \
+	-DPGDEVSTATE_CONF='"$(SYSCONFDIR)/pgdevstate/pgdevstate.conf"'
+COMPILE = $(CC) $(DEFINES) -Isrc -I$(B)/gen $(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS) \
+	$(if $(SAN),$(SANFLAGS)) $(WARN) -MMD -MP
+LINK = $(CC) $(CFLAGS) $(if $(SAN),$(SANFLAGS)) $(LDFLAGS)
+LIBS = $(PKG_LIBS) -lmd
 
 NODE_SRC = $(filter-out src/main.c,$(wildcard src/*.c))
+CONSOLE_SRC = $(filter-out src/console/main.c,$(wildcard src/console/*.c))
 NODE_OBJ = $(NODE_SRC:src/%.c=$(B)/obj/%.o)
+CONSOLE_OBJ = $(CONSOLE_SRC:src/%.c=$(B)/obj/%.o) $(B)/obj/sql_bundle.o
+SQL = $(sort $(wildcard migrations/*.sql sql/functions/*.sql sql/views/*.sql))
+UNIT = $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 
-all: $(B)/pgdevstated
-$(B)/obj/%.o: src/%.c
-	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -MMD -MP -c -o $@ $<
-$(B)/libnode.a: $(NODE_OBJ)
-	@rm -f $@; ar rcs $@ $^
+.PHONY: all help deps deps-run demo demo-stop check lint unit sql flow valgrind bare format \
+	install clean unit-build FORCE
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(B)/pgdevstated $(B)/pgdevstate ## build both programs (B=DIR, SAN=1, CC=clang)
+
 $(B)/pgdevstated: $(B)/obj/main.o $(B)/libnode.a
-	$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
--include $(wildcard $(B)/obj/*.d)
+	$(LINK) -o $@ $^ $(LIBS)
+$(B)/pgdevstate: $(B)/obj/console/main.o $(B)/libconsole.a $(B)/libnode.a
+	$(LINK) -o $@ $^ $(LIBS)
+$(B)/libnode.a: $(NODE_OBJ)
+$(B)/libconsole.a: $(CONSOLE_OBJ)
+$(B)/lib%.a:
+	@rm -f $@
+	ar rcs $@ $^
+$(B)/obj/%.o: src/%.c $(B)/flags
+	@mkdir -p $(@D)
+	$(COMPILE) -c -o $@ $<
+
+# The SQL that the program carries.
+$(B)/gen/sql_bundle.c: scripts/sql-bundle $(SQL) $(B)/sql-files
+	@mkdir -p $(@D)
+	scripts/sql-bundle $(SQL) >$@
+$(B)/obj/sql_bundle.o: $(B)/gen/sql_bundle.c src/console/sql_bundle.h $(B)/flags
+	@mkdir -p $(@D)
+	$(COMPILE) -c -o $@ $<
+
+# Files that change when flags or the list of SQL files do, and only then.
+note = @mkdir -p $(B); printf '%s\n' '$(subst ','\'',$1)' | cmp -s - $@ || \
+	printf '%s\n' '$(subst ','\'',$1)' >$@
+$(B)/flags: FORCE
+	$(call note,$(COMPILE))
+$(B)/sql-files: FORCE
+	$(call note,$(SQL))
+
+unit-build: $(UNIT)
+$(B)/unit/%: tests/unit/%.c $(B)/libconsole.a $(B)/libnode.a
+	@mkdir -p $(@D)
+	$(COMPILE) -Itests/unit -o $@ $< $(B)/libconsole.a $(B)/libnode.a $(LIBS) -lcmocka
+
+deps: ## install what building and testing need (apt; as root or with sudo)
+	scripts/deps check
+deps-run: ## install what building and running need
+	scripts/deps run
+demo: ## a private PostgreSQL, two nodes, and the test of 2008 played on them
+	scripts/deps run
+	$(MAKE) all
+	scripts/demo start
+demo-stop: ## stop what `make demo` left running
+	scripts/demo stop
+
+check: ## all tests: lint, unit, sql, flow
+	scripts/deps check
+	$(MAKE) all
+	$(MAKE) SAN=1 B=$(B)/san all unit-build
+	B=$(B) tests/run lint unit sql flow
+lint: all ## format, cppcheck, shellcheck, man pages, house rules
+	B=$(B) tests/run lint
+unit: ## cmocka tests under ASan and UBSan
+	$(MAKE) SAN=1 B=$(B)/san unit-build
+	B=$(B) tests/run unit
+sql: all ## pgTAP tests on a private PostgreSQL (T='tests/sql/x.sql ...')
+	B=$(B) tests/run sql
+flow: all ## real daemons on a private PostgreSQL (T='tests/flow/x.t ...', VALGRIND=1)
+	$(MAKE) SAN=1 B=$(B)/san all
+	B=$(B) tests/run flow
+valgrind: all ## one long flow test with both programs under valgrind
+	B=$(B) VALGRIND=1 T='$(or $(T),tests/flow/document.t)' tests/run flow
+bare: ## README's commands in bare roots of Debian (ROOTS='bookworm trixie'; as root)
+	tests/bare/run $(ROOTS)
+
+format: ## rewrite the C files in the house's format
+	clang-format -i $$(git ls-files 'src/*.[ch]' 'tests/*.[ch]')
+
+install: all ## DESTDIR, PREFIX, SYSCONFDIR
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(DATADIR) \
+		$(DESTDIR)$(UNITDIR) $(addprefix $(DESTDIR)$(MANDIR)/man,1 5 8)
+	install -m 755 $(B)/pgdevstate $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(B)/pgdevstated $(DESTDIR)$(PREFIX)/sbin
+	install -m 644 $(wildcard conf/*.sample) $(DESTDIR)$(DATADIR)
+	for s in 1 5 8; do install -m 644 man/*.$$s $(DESTDIR)$(MANDIR)/man$$s || exit 1; done
+	sed -e 's|@SBINDIR@|$(PREFIX)/sbin|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' conf/pgdevstated.service \
+		>$(DESTDIR)$(UNITDIR)/pgdevstated.service
+
+clean:
+	rm -rf $(B)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+-include $(wildcard $(B)/obj/*.d $(B)/obj/*/*.d $(B)/unit/*.d)
