@@ -203,15 +203,14 @@ static void watchers_tell(struct hint_watcher *w, const struct hint *hint)
 	}
 }
 
-static void entry_update(struct hints *h, struct hint_entry *e)
+/* `again`: a device moved, and a hint that rings says so each time (a second call rings).
+ */
+static void entry_update(struct hints *h, struct hint_entry *e, bool again)
 {
-	enum device_state sum = e->pub.sum;
 	enum exten_state state = e->pub.state;
-	bool rings;
 
 	entry_look(h, e);
-	rings = (e->pub.state & EXTEN_RINGING) != 0;
-	if (e->pub.state == state && !(rings && e->pub.sum != sum))
+	if (e->pub.state == state && !(again && (e->pub.state & EXTEN_RINGING)))
 		return;
 	watchers_tell(e->watchers, &e->pub);
 	watchers_tell(h->all, &e->pub);
@@ -223,7 +222,7 @@ void hints_device_changed(struct hints *h, const char *device)
 
 	HASH_FIND_STR(h->now.by_device, device, d);
 	for (int i = 0; d && i < d->nhints; i++)
-		entry_update(h, d->hints[i]);
+		entry_update(h, d->hints[i], true);
 }
 
 /* A new entry takes over the watchers and the last state of the old one of its name. */
@@ -250,7 +249,7 @@ void hints_end(struct hints *h)
 	h->now = h->next;
 	h->next = (struct hint_set){0};
 	for (int i = 0; i < h->now.count; i++)
-		entry_update(h, h->now.order[i]);
+		entry_update(h, h->now.order[i], false);
 }
 
 void hints_abort(struct hints *h)

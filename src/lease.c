@@ -1,0 +1,120 @@
+/*
+ * Stage 3: lease.
+ * In:    results of register() and resume(), acks, losses.
+ * Out:   which of the two to ask next; what the answer means for the outbox.
+ * Owns:  incarnation, session, the acknowledged seq, who holds our id when it is not us.
+ * Never: I/O.
+ *
+ *   NONE --register--> HELD --lost, fenced--> DOUBTFUL --resume--> HELD
+ *                       ^                        |---- the database is behind --> REWOUND
+ *                       |                        '---- not ours any more -------> TAKEN
+ *                       '------- register (a new incarnation) ------ REWOUND, TAKEN
+ */
+#include "lease.h"
+
+#include <assert.h>
+#include <string.h>
+
+const char *lease_state_name(enum lease_state s)
+{
+	static const char *const names[] = {"none", "held", "doubtful", "rewound", "taken"};
+
+	return names[s];
+}
+
+void lease_init(struct lease *l)
+{
+	memset(l, 0, sizeof(*l));
+}
+
+bool lease_may_write(const struct lease *l)
+{
+	return l->state == LEASE_HELD;
+}
+
+void lease_acked(struct lease *l, int64_t seq)
+{
+	assert(l->state == LEASE_HELD);
+	l->seq = seq;
+}
+
+void lease_lost(struct lease *l)
+{
+	l->session.text[0] = '\0';
+	if (l->state == LEASE_HELD)
+		l->state = LEASE_DOUBTFUL;
+	else if (l->state == LEASE_REWOUND)
+		l->state = LEASE_DOUBTFUL; /* its session went with the connection: ask anew */
+}
+
+void lease_request(struct lease *l, struct db_request *req)
+{
+	if (l->state == LEASE_DOUBTFUL) {
+		req->op = DB_RESUME;
+		req->incarnation = l->incarnation;
+		req->seq = l->seq;
+		return;
+	}
+	req->op = DB_REGISTER;
+	req->continues = (struct uuid){""};
+	req->continues_session = (struct uuid){""};
+	req->seq = 0;
+	if (l->state == LEASE_REWOUND) {
+		req->continues = l->rewound;
+		req->continues_session = l->rewound_session;
+		req->seq = l->seq;
+	}
+	req->incarnation = uuid_random();
+	l->incarnation = req->incarnation;
+}
+
+static void lease_take(struct lease *l, const struct db_lease *got)
+{
+	l->state = LEASE_HELD;
+	l->session = got->session;
+	l->seq = got->seq;
+}
+
+static enum lease_verdict lease_resumed(struct lease *l, const struct db_lease *got)
+{
+	switch (got->outcome) {
+	case DB_RESUMED:
+		lease_take(l, got);
+		return LEASE_GO_ON;
+	case DB_REWOUND:
+		l->state = LEASE_REWOUND;
+		l->rewound = l->incarnation;
+		l->rewound_session = got->session;
+		l->seq = got->seq;
+		return LEASE_AGAIN;
+	case DB_REFUSED:
+		l->state = LEASE_TAKEN;
+		return LEASE_REFUSED;
+	default:
+		l->state = LEASE_TAKEN;
+		return LEASE_AGAIN;
+	}
+}
+
+static enum lease_verdict lease_registered(struct lease *l, const struct db_lease *got)
+{
+	bool continued = l->state == LEASE_REWOUND;
+
+	if (got->outcome != DB_REGISTERED) {
+		l->state = LEASE_TAKEN;
+		return LEASE_REFUSED;
+	}
+	lease_take(l, got);
+	return continued ? LEASE_RESEND : LEASE_COMPARE;
+}
+
+enum lease_verdict lease_result(struct lease *l, const struct db_result *res)
+{
+	if (!res->ok)
+		return LEASE_FAILED;
+	memcpy(l->channel, res->lease.channel, sizeof(l->channel));
+	l->site = res->lease.site;
+	if (res->op == DB_RESUME)
+		return lease_resumed(l, &res->lease);
+	return lease_registered(l, &res->lease);
+}

@@ -1,0 +1,487 @@
+/*
+ * Stage 2: outbox.
+ * In:    own statements (console, dialplan, link), acks and losses (publisher, lease).
+ * Out:   batches of what the database does not have for sure; the newest value of a key
+ * only. Owns:  all that this node says, each key with the seq that last sent it; the
+ * dirty list. Never: I/O, time of its own.
+ *
+ * A key is clean, dirty or in flight. One that is said anew while it is in flight is
+ * dirty again after the ack, whatever its value is by then: the ack is for the older
+ * word.
+ */
+#include "outbox.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include <uthash.h>
+
+#include "mem.h"
+#include "payload.h"
+
+enum entry_where { CLEAN, DIRTY, IN_FLIGHT };
+
+struct entry {
+	UT_hash_handle hh;
+	TAILQ_ENTRY(entry) link; /* dirty, in flight or tombs */
+	enum entry_where where;
+	bool tomb;    /* clean and removed: remembered for a rewind */
+	bool present; /* this node says something */
+	bool in_db;   /* the database may have a row of it */
+	bool again;   /* said anew while in flight */
+	bool force;
+	bool compared;
+	bool refused; /* the database will not have it; left out until said anew */
+	struct value value;
+	int64_t said_us;  /* monotonic */
+	int64_t sent_seq; /* the publish that last sent it; 0: none */
+	uint64_t number;  /* of the statement */
+	enum key_kind kind;
+	char name[];
+};
+
+TAILQ_HEAD(entry_list, entry);
+
+struct outbox {
+	struct entry *table[KEY_KINDS];
+	struct entry_list dirty, in_flight, tombs;
+	size_t ndirty, nin_flight, ntombs;
+	size_t npresent[KEY_KINDS];
+	size_t nrefused;
+	bool adopting; /* this comparison is the first of the process */
+	bool unpublished[KEY_KINDS];
+	int64_t forgotten_seq; /* of the newest tomb that was dropped */
+	uint64_t statements;
+};
+
+/* Removals remembered for a rewind; beyond it, a rewind compares all rows. */
+#define MOST_TOMBS 20000
+
+struct outbox *outbox_new(void)
+{
+	struct outbox *o = mem_alloc(sizeof(*o));
+
+	TAILQ_INIT(&o->dirty);
+	TAILQ_INIT(&o->in_flight);
+	TAILQ_INIT(&o->tombs);
+	return o;
+}
+
+void outbox_free(struct outbox *o)
+{
+	struct entry *e, *next;
+
+	for (int kind = 0; o && kind < KEY_KINDS; kind++) {
+		HASH_ITER(hh, o->table[kind], e, next)
+		{
+			HASH_DEL(o->table[kind], e);
+			free(e);
+		}
+	}
+	free(o);
+}
+
+static struct entry *entry_find(
+	const struct outbox *o, enum key_kind kind, const char *key)
+{
+	struct entry *e;
+
+	HASH_FIND_STR(o->table[kind], key, e);
+	return e;
+}
+
+static struct entry *entry_get(struct outbox *o, enum key_kind kind, const char *key)
+{
+	struct entry *e = entry_find(o, kind, key);
+	size_t len = strlen(key);
+
+	if (e)
+		return e;
+	e = mem_alloc(sizeof(*e) + len + 1);
+	e->kind = kind;
+	memcpy(e->name, key, len + 1);
+	HASH_ADD_KEYPTR(hh, o->table[kind], e->name, len, e);
+	return e;
+}
+
+static void entry_drop(struct outbox *o, struct entry *e)
+{
+	HASH_DEL(o->table[e->kind], e);
+	free(e);
+}
+
+/* ---- clean, dirty, in flight ---- */
+
+static void entry_unlink(struct outbox *o, struct entry *e)
+{
+	if (e->where == DIRTY) {
+		TAILQ_REMOVE(&o->dirty, e, link);
+		o->ndirty--;
+	} else if (e->where == IN_FLIGHT) {
+		TAILQ_REMOVE(&o->in_flight, e, link);
+		o->nin_flight--;
+	} else if (e->tomb) {
+		TAILQ_REMOVE(&o->tombs, e, link);
+		o->ntombs--;
+		e->tomb = false;
+	}
+	e->where = CLEAN;
+}
+
+static void entry_make_dirty(struct outbox *o, struct entry *e)
+{
+	if (e->where == IN_FLIGHT) {
+		e->again = true;
+		return;
+	}
+	if (e->where == DIRTY)
+		return;
+	entry_unlink(o, e);
+	e->where = DIRTY;
+	TAILQ_INSERT_TAIL(&o->dirty, e, link);
+	o->ndirty++;
+}
+
+static void tombs_trim(struct outbox *o)
+{
+	while (o->ntombs > MOST_TOMBS) {
+		struct entry *e = TAILQ_FIRST(&o->tombs);
+
+		if (e->sent_seq > o->forgotten_seq)
+			o->forgotten_seq = e->sent_seq;
+		entry_unlink(o, e);
+		entry_drop(o, e);
+	}
+}
+
+/* Nothing is to be sent of it. One that says nothing stays as a tomb, or goes. */
+static void entry_make_clean(struct outbox *o, struct entry *e)
+{
+	entry_unlink(o, e);
+	e->force = false;
+	if (e->present)
+		return;
+	if (e->sent_seq == 0) {
+		entry_drop(o, e);
+		return;
+	}
+	e->tomb = true;
+	TAILQ_INSERT_TAIL(&o->tombs, e, link);
+	o->ntombs++;
+	tombs_trim(o);
+}
+
+static bool entry_wanted(const struct outbox *o, const struct entry *e)
+{
+	return e->present && !o->unpublished[e->kind];
+}
+
+/* After a statement: dirty, unless the database neither has it nor is to have it. */
+static void entry_said(struct outbox *o, struct entry *e, int64_t now_us)
+{
+	e->said_us = now_us;
+	e->number = ++o->statements;
+	o->nrefused -= e->refused;
+	e->refused = false;
+	if (e->where == IN_FLIGHT || e->in_db || entry_wanted(o, e))
+		entry_make_dirty(o, e);
+	else
+		entry_make_clean(o, e);
+}
+
+bool outbox_set(struct outbox *o, enum key_kind kind, const char *key,
+	const struct value *v, int64_t now_us)
+{
+	struct entry *e = entry_get(o, kind, key);
+
+	if (e->present && value_same(kind, &e->value, v))
+		return false;
+	o->npresent[kind] += !e->present;
+	e->present = true;
+	e->value = *v;
+	entry_said(o, e, now_us);
+	return true;
+}
+
+bool outbox_remove(struct outbox *o, enum key_kind kind, const char *key, int64_t now_us)
+{
+	struct entry *e = entry_find(o, kind, key);
+
+	if (!e || !e->present)
+		return false;
+	o->npresent[kind]--;
+	e->present = false;
+	entry_said(o, e, now_us);
+	return true;
+}
+
+const struct value *outbox_get(struct outbox *o, enum key_kind kind, const char *key)
+{
+	struct entry *e = entry_find(o, kind, key);
+
+	return e && e->present ? &e->value : NULL;
+}
+
+size_t outbox_count(const struct outbox *o, enum key_kind kind)
+{
+	return o->npresent[kind];
+}
+
+void outbox_set_published(
+	struct outbox *o, enum key_kind kind, bool published, int64_t now_us)
+{
+	struct entry *e, *next;
+
+	if (o->unpublished[kind] == !published)
+		return;
+	o->unpublished[kind] = !published;
+	HASH_ITER(hh, o->table[kind], e, next)
+	{
+		if (e->present)
+			entry_said(o, e, now_us);
+	}
+}
+
+/* ---- batches ---- */
+
+static void entry_item(
+	const struct outbox *o, const struct entry *e, int64_t now_us, struct batch_item *out)
+{
+	out->kind = e->kind;
+	out->key = e->name;
+	out->removed = !entry_wanted(o, e);
+	out->value = e->value;
+	out->age_us = now_us > e->said_us ? now_us - e->said_us : 0;
+}
+
+size_t outbox_take(
+	struct outbox *o, struct batch_item *items, size_t max, int64_t now_us, bool *force)
+{
+	struct entry *e, *next;
+	size_t n = 0;
+
+	assert(TAILQ_EMPTY(&o->in_flight));
+	e = TAILQ_FIRST(&o->dirty);
+	*force = e && e->force;
+	for (; e && n < max && e->force == *force; e = next) {
+		next = TAILQ_NEXT(e, link);
+		entry_item(o, e, now_us, &items[n++]);
+		entry_unlink(o, e);
+		e->where = IN_FLIGHT;
+		e->in_db = true; /* from now on it may be there */
+		TAILQ_INSERT_TAIL(&o->in_flight, e, link);
+		o->nin_flight++;
+	}
+	return n;
+}
+
+void outbox_acked(struct outbox *o, int64_t seq)
+{
+	struct entry *e;
+
+	while ((e = TAILQ_FIRST(&o->in_flight)) != NULL) {
+		bool again = e->again;
+
+		e->again = false;
+		e->force = false;
+		e->sent_seq = seq;
+		if (again) {
+			entry_unlink(o, e);
+			entry_make_dirty(o, e);
+		} else {
+			e->in_db = entry_wanted(o, e);
+			entry_make_clean(o, e);
+		}
+	}
+}
+
+void outbox_failed(struct outbox *o)
+{
+	struct entry *e;
+
+	while ((e = TAILQ_LAST(&o->in_flight, entry_list)) != NULL) {
+		entry_unlink(o, e);
+		e->again = false;
+		e->where = DIRTY;
+		TAILQ_INSERT_HEAD(&o->dirty, e, link);
+		o->ndirty++;
+	}
+}
+
+void outbox_refused(struct outbox *o)
+{
+	struct entry *e;
+
+	while ((e = TAILQ_FIRST(&o->in_flight)) != NULL) {
+		bool again = e->again;
+
+		e->again = false;
+		entry_unlink(o, e);
+		if (again) {
+			entry_make_dirty(o, e);
+			continue;
+		}
+		o->nrefused++;
+		e->refused = true;
+		e->force = false;
+	}
+}
+
+bool outbox_rewind(struct outbox *o, int64_t db_seq, int64_t now_us)
+{
+	struct entry *e, *next;
+
+	assert(TAILQ_EMPTY(&o->in_flight));
+	for (int kind = 0; kind < KEY_KINDS; kind++) {
+		HASH_ITER(hh, o->table[kind], e, next)
+		{
+			if (e->sent_seq <= db_seq)
+				continue;
+			e->in_db = true;
+			e->force = true;
+			entry_make_dirty(o, e);
+		}
+	}
+	(void)now_us;
+	return o->forgotten_seq <= db_seq;
+}
+
+void outbox_force_all(struct outbox *o, int64_t now_us)
+{
+	struct entry *e, *next;
+
+	(void)now_us;
+	for (int kind = 0; kind < KEY_KINDS; kind++) {
+		HASH_ITER(hh, o->table[kind], e, next)
+		{
+			if (!entry_wanted(o, e) && !e->in_db && !e->tomb)
+				continue;
+			e->force = true;
+			entry_make_dirty(o, e);
+		}
+	}
+}
+
+/* ---- comparing with the database's rows ---- */
+
+void outbox_compare_begin(struct outbox *o, bool adopt)
+{
+	struct entry *e, *next;
+
+	o->adopting = adopt;
+	for (int kind = 0; kind < KEY_KINDS; kind++) {
+		HASH_ITER(hh, o->table[kind], e, next)
+		{
+			e->compared = false;
+		}
+	}
+}
+
+static void entry_adopt(
+	struct outbox *o, struct entry *e, const struct value *v, int64_t seq, int64_t now_us)
+{
+	e->present = true;
+	o->npresent[e->kind]++;
+	e->value = *v;
+	e->said_us = now_us;
+	e->sent_seq = seq;
+	if (o->unpublished[e->kind])
+		entry_make_dirty(o, e);
+}
+
+bool outbox_compare(struct outbox *o, enum key_kind kind, const char *key,
+	const struct value *v, int64_t seq, int64_t now_us)
+{
+	struct entry *e = entry_find(o, kind, key);
+	bool unknown = !e;
+
+	if (unknown)
+		e = entry_get(o, kind, key);
+	e->compared = true;
+	e->in_db = true;
+	if (unknown && o->adopting) {
+		entry_adopt(o, e, v, seq, now_us);
+		return true;
+	}
+	if (!entry_wanted(o, e) || !value_same(kind, &e->value, v)) {
+		if (unknown)
+			e->said_us = now_us;
+		entry_make_dirty(o, e);
+	}
+	return false;
+}
+
+void outbox_compare_end(struct outbox *o, int64_t now_us)
+{
+	struct entry *e, *next;
+
+	(void)now_us;
+	for (int kind = 0; kind < KEY_KINDS; kind++) {
+		HASH_ITER(hh, o->table[kind], e, next)
+		{
+			if (e->compared)
+				continue;
+			if (entry_wanted(o, e))
+				entry_make_dirty(o, e);
+			else if (e->where == CLEAN)
+				e->in_db = false;
+		}
+	}
+}
+
+bool outbox_audit(struct outbox *o, int64_t rows, uint64_t digest)
+{
+	struct entry *e, *next;
+
+	if (outbox_dirty(o) > 0 || o->nrefused > 0)
+		return true;
+	for (int kind = 0; kind < KEY_KINDS; kind++) {
+		HASH_ITER(hh, o->table[kind], e, next)
+		{
+			if (!e->in_db)
+				continue;
+			rows--;
+			digest ^= payload_row_digest(e->kind, e->name, &e->value);
+		}
+	}
+	return rows == 0 && digest == 0;
+}
+
+/* ---- looking ---- */
+
+size_t outbox_dirty(const struct outbox *o)
+{
+	return o->ndirty + o->nin_flight;
+}
+
+int64_t outbox_oldest_us(const struct outbox *o, int64_t now_us)
+{
+	const struct entry *e = TAILQ_FIRST(&o->in_flight);
+
+	if (!e)
+		e = TAILQ_FIRST(&o->dirty);
+	return e ? now_us - e->said_us : 0;
+}
+
+uint64_t outbox_mark(const struct outbox *o)
+{
+	return o->statements;
+}
+
+static bool list_is_later(const struct entry_list *list, uint64_t mark)
+{
+	const struct entry *e;
+
+	TAILQ_FOREACH (e, list, link) {
+		if (e->number <= mark)
+			return false;
+	}
+	return true;
+}
+
+bool outbox_is_acked(const struct outbox *o, uint64_t mark)
+{
+	return list_is_later(&o->in_flight, mark) && list_is_later(&o->dirty, mark);
+}

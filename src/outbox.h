@@ -1,0 +1,75 @@
+/*
+ * Stage 2: outbox.
+ * In:    own statements (console, dialplan, link), acks and losses (publisher, lease).
+ * Out:   batches of what the database does not have for sure; the newest value of a key
+ * only. Owns:  all that this node says, each key with the seq that last sent it; the
+ * dirty list. Never: I/O, time of its own.
+ *
+ * The node is the authority on its own state: nothing is forgotten before the database
+ * has acknowledged it, and what it acknowledged can be sent again when it loses it.
+ */
+#ifndef OUTBOX_H
+#define OUTBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "change.h"
+#include "db.h"
+
+struct outbox;
+
+struct outbox *outbox_new(void);
+void outbox_free(struct outbox *o);
+
+/* False: it said so already. now_us is monotonic, for ages. */
+bool outbox_set(struct outbox *o, enum key_kind kind, const char *key,
+	const struct value *v, int64_t now_us);
+bool outbox_remove(struct outbox *o, enum key_kind kind, const char *key, int64_t now_us);
+const struct value *outbox_get(
+	struct outbox *o, enum key_kind kind, const char *key); /* NULL: says nothing */
+size_t outbox_count(const struct outbox *o, enum key_kind kind);
+
+/* Keys of a kind that is not published are kept here and taken out of the database. */
+void outbox_set_published(
+	struct outbox *o, enum key_kind kind, bool published, int64_t now_us);
+
+/*
+ * The next batch: at most `max` keys, all to be forced or none. They are in flight until
+ * acked or failed; one batch at a time. Keys are borrowed until the next call.
+ */
+size_t outbox_take(
+	struct outbox *o, struct batch_item *items, size_t max, int64_t now_us, bool *force);
+void outbox_acked(struct outbox *o, int64_t seq); /* what changed meanwhile stays dirty */
+void outbox_failed(struct outbox *o);             /* back to dirty, in front */
+void outbox_refused(struct outbox *o); /* leave these out until they are said anew */
+
+/*
+ * The database is back at db_seq: everything sent after it is dirty again, with force.
+ * False: removals after it were forgotten, so that only comparing all rows can tell.
+ */
+bool outbox_rewind(struct outbox *o, int64_t db_seq, int64_t now_us);
+void outbox_force_all(struct outbox *o, int64_t now_us);
+
+/*
+ * Compare with the rows that the database has of us, one call a row between begin and
+ * end. A held row that is not known here is adopted (true: tell the cache); what differs
+ * is dirty.
+ */
+void outbox_compare_begin(struct outbox *o, bool adopt);
+bool outbox_compare(struct outbox *o, enum key_kind kind, const char *key,
+	const struct value *v, int64_t seq, int64_t now_us);
+void outbox_compare_end(struct outbox *o, int64_t now_us);
+
+/* Does the database have exactly what it should? Only told when nothing is dirty. */
+bool outbox_audit(struct outbox *o, int64_t rows, uint64_t digest);
+
+size_t outbox_dirty(const struct outbox *o); /* with those in flight */
+int64_t outbox_oldest_us(const struct outbox *o, int64_t now_us); /* age of the oldest */
+
+/* A number that grows with each statement; true when all up to it are acknowledged. */
+uint64_t outbox_mark(const struct outbox *o);
+bool outbox_is_acked(const struct outbox *o, uint64_t mark);
+
+#endif
