@@ -23,7 +23,6 @@
 #include "options.h"
 
 #define LOCK_KEY "8099574262236185697" /* any constant: one lock in each database */
-#define OBJECTS  "functions and views"
 
 struct migrate {
 	/* what is asked for */
@@ -34,6 +33,7 @@ struct migrate {
 	int applied;         /* migrations, in the database */
 	int carried;         /* migrations, in this program */
 	bool objects_differ; /* functions and views */
+	struct buf progress; /* lines to print once they are true */
 };
 
 static const char usage[] =
@@ -139,12 +139,17 @@ static PGresult *query(struct migrate *m, const char *what, const char *sql, int
 	return NULL;
 }
 
+/* Takes several statements at once. */
 static bool run(struct migrate *m, const char *what, const char *sql)
 {
-	PGresult *res = query(m, what, sql, 0, NULL);
+	PGresult *res = PQexec(m->conn, sql);
+	bool ok =
+		PQresultStatus(res) == PGRES_COMMAND_OK || PQresultStatus(res) == PGRES_TUPLES_OK;
 
+	if (!ok)
+		print_error(what, res);
 	PQclear(res);
-	return res != NULL;
+	return ok;
 }
 
 static void print_file_error(const struct sql_file *f, const PGresult *res, int statement)
@@ -278,31 +283,35 @@ static bool check_applied(
 
 static bool take_ledger(struct migrate *m, const PGresult *rows)
 {
-	char objects[SHA256_DIGEST_STRING_LENGTH];
-
-	objects_checksum(objects);
-	m->applied = 0;
-	m->objects_differ = true;
 	for (int i = 0; i < PQntuples(rows); i++) {
 		int version = atoi(PQgetvalue(rows, i, 0));
-		const char *checksum = PQgetvalue(rows, i, 2);
 
-		if (version == 0) {
-			m->objects_differ = strcmp(objects, checksum) != 0;
-			continue;
-		}
-		if (!check_applied(m, version, PQgetvalue(rows, i, 1), checksum))
+		if (!check_applied(m, version, PQgetvalue(rows, i, 1), PQgetvalue(rows, i, 2)))
 			return false;
 		if (version != m->applied + 1) {
 			fprintf(stderr,
-				"pgdevstate migrate: pgdevstate.migration has no row for "
-				"migration %d but one for %d: it was changed by hand\n",
-				m->applied + 1, version);
+				"pgdevstate migrate: pgdevstate.migration has a row for migration %d but "
+				"none "
+				"for %d:\n    it was changed by hand\n",
+				version, m->applied + 1);
 			return false;
 		}
 		m->applied = version;
 	}
 	return true;
+}
+
+static bool read_objects(struct migrate *m)
+{
+	char ours[SHA256_DIGEST_STRING_LENGTH];
+	PGresult *res = query(m, "read pgdevstate.installed",
+		"select functions_checksum from pgdevstate.installed", 0, NULL);
+
+	objects_checksum(ours);
+	m->objects_differ =
+		!res || PQntuples(res) != 1 || strcmp(ours, PQgetvalue(res, 0, 0)) != 0;
+	PQclear(res);
+	return res != NULL;
 }
 
 /* Fills applied and objects_differ; refuses a database that does not fit. */
@@ -314,32 +323,45 @@ static bool read_ledger(struct migrate *m)
 	bool ok;
 
 	PQclear(res);
-	if (!res)
-		return false;
 	m->applied = 0;
 	m->objects_differ = true;
 	if (!exists)
-		return true;
+		return res != NULL;
 	res = query(m, what,
 		"select version, name, checksum from pgdevstate.migration order by version", 0,
 		NULL);
-	ok = res && take_ledger(m, res);
+	ok = res && take_ledger(m, res) && read_objects(m);
 	PQclear(res);
 	return ok;
 }
 
-static bool write_ledger(
-	struct migrate *m, int version, const char *name, const char *checksum)
+static bool write_migration(struct migrate *m, int version, const char *name)
 {
+	char checksum[SHA256_DIGEST_STRING_LENGTH];
 	char *number = mem_printf("%d", version);
 	const char *params[] = {number, name, checksum};
-	PGresult *res = query(m, "write pgdevstate.migration",
-		"insert into pgdevstate.migration (version, name, checksum) values ($1, $2, $3) "
-		"on conflict (version) do update set checksum = excluded.checksum, "
-		"applied_at = clock_timestamp(), applied_by = session_user",
-		3, params);
+	PGresult *res;
 
+	migration_checksum(version, checksum);
+	res = query(m, "write pgdevstate.migration",
+		"insert into pgdevstate.migration (version, name, checksum) values ($1, $2, $3)",
+		3, params);
 	free(number);
+	PQclear(res);
+	return res != NULL;
+}
+
+static bool write_objects(struct migrate *m)
+{
+	char checksum[SHA256_DIGEST_STRING_LENGTH];
+	const char *params[] = {checksum};
+	PGresult *res;
+
+	objects_checksum(checksum);
+	res = query(m, "write pgdevstate.installed",
+		"update pgdevstate.installed set functions_checksum = $1, functions_at = "
+		"clock_timestamp()",
+		1, params);
 	PQclear(res);
 	return res != NULL;
 }
@@ -347,27 +369,34 @@ static bool write_ledger(
 /* --- applying
  * ---------------------------------------------------------------------------- */
 
-static void print_done(const struct migrate *m, const char *name, int64_t since_us)
+static void note_done(struct migrate *m, const char *name, int64_t since_us)
 {
-	printf("%s ... %s in %lld ms\n", name, m->dry_run ? "would be applied" : "applied",
+	buf_addf(&m->progress, "%s ... %s in %lld ms\n", name,
+		m->dry_run ? "would be applied" : "applied",
 		(long long)(clock_mono_us() - since_us) / 1000);
+}
+
+static bool commit(struct migrate *m)
+{
+	if (!run(m, "commit", m->dry_run ? "rollback" : "commit"))
+		return false;
+	fputs(buf_str(&m->progress), stdout);
 	fflush(stdout);
+	buf_reset(&m->progress);
+	return true;
 }
 
 static bool apply_migration(struct migrate *m, int version)
 {
 	int64_t since = clock_mono_us();
-	char checksum[SHA256_DIGEST_STRING_LENGTH];
 	char *name = migration_name(version);
-	bool ok;
+	bool ok =
+		run_file(m, &sql_migrations[version - 1]) && write_migration(m, version, name);
 
-	migration_checksum(version, checksum);
-	ok = run_file(m, &sql_migrations[version - 1]) &&
-		 write_ledger(m, version, name, checksum);
 	if (ok) {
 		m->applied = version;
-		m->objects_differ = true; /* a migration may have touched what they stand on */
-		print_done(m, name, since);
+		m->objects_differ = true; /* they may stand on what was changed */
+		note_done(m, name, since);
 	}
 	free(name);
 	return ok;
@@ -376,16 +405,14 @@ static bool apply_migration(struct migrate *m, int version)
 static bool install_objects(struct migrate *m)
 {
 	int64_t since = clock_mono_us();
-	char checksum[SHA256_DIGEST_STRING_LENGTH];
 
 	for (const struct sql_file *f = sql_objects; f->path; f++)
 		if (!run_file(m, f))
 			return false;
-	objects_checksum(checksum);
-	if (!write_ledger(m, 0, OBJECTS, checksum))
+	if (!write_objects(m))
 		return false;
 	m->objects_differ = false;
-	print_done(m, OBJECTS, since);
+	note_done(m, "functions and views", since);
 	return true;
 }
 
@@ -420,44 +447,47 @@ static bool is_pending(const struct migrate *m)
 	return m->applied < m->carried || m->objects_differ;
 }
 
+/* A login role for a node; one that exists becomes a node's. */
 static bool create_role(struct migrate *m)
 {
 	char *name = PQescapeIdentifier(m->conn, m->role, strlen(m->role));
-	char *literal = PQescapeLiteral(m->conn, m->role, strlen(m->role));
-	char *sql =
-		mem_printf("do $do$ begin\n"
-				   "if not exists (select from pg_roles where rolname = %s) then\n"
-				   "create role %s login;\nend if;\n"
-				   "grant pgdevstate_node to %s;\nend $do$",
-			literal, name, name);
-	bool ok = !strstr(m->role, "$do$") && run(m, "create the role", sql);
+	const char *params[] = {m->role};
+	PGresult *res = query(
+		m, "look for the role", "select from pg_roles where rolname = $1", 1, params);
+	bool exists = res && PQntuples(res) > 0;
+	char *sql = exists ? mem_printf("grant pgdevstate_node to %s", name)
+					   : mem_printf("create role %s login in role pgdevstate_node", name);
+	bool ok = res && run(m, "create the role", sql);
 
 	if (ok)
-		printf("role %s ... is a node's login role (no password was set)\n", m->role);
+		buf_addf(&m->progress,
+			"role %s ... may log in as a node; it has no password yet\n", m->role);
+	PQclear(res);
 	PQfreemem(name);
-	PQfreemem(literal);
 	free(sql);
 	return ok;
+}
+
+static void note_up_to_date(struct migrate *m)
+{
+	buf_addf(&m->progress, "up to date: %d migration%s\n", m->applied,
+		m->applied == 1 ? "" : "s");
 }
 
 static bool migrate_all(struct migrate *m)
 {
 	bool did = false;
 
-	for (;;) {
-		if (!begin_locked(m) || !read_ledger(m))
-			return false;
-		if (!is_pending(m))
-			break;
-		did = true;
-		if (!apply_next(m) || !run(m, "commit", "commit"))
+	for (; begin_locked(m) && read_ledger(m); did = true) {
+		if (!is_pending(m)) {
+			if (!did)
+				note_up_to_date(m);
+			return (!m->role || create_role(m)) && commit(m);
+		}
+		if (!apply_next(m) || !commit(m))
 			return false;
 	}
-	if (m->role && !create_role(m))
-		return false;
-	if (!did)
-		printf("up to date: %d migrations\n", m->applied);
-	return run(m, "commit", "commit");
+	return false;
 }
 
 static bool migrate_dry(struct migrate *m)
@@ -465,11 +495,11 @@ static bool migrate_dry(struct migrate *m)
 	if (!begin_locked(m) || !read_ledger(m))
 		return false;
 	if (!is_pending(m))
-		printf("up to date: %d migrations\n", m->applied);
+		note_up_to_date(m);
 	while (is_pending(m))
 		if (!apply_next(m))
 			return false;
-	return run(m, "rollback", "rollback");
+	return (!m->role || create_role(m)) && commit(m);
 }
 
 static int print_status(struct migrate *m)
@@ -482,7 +512,7 @@ static int print_status(struct migrate *m)
 		printf("%s ... %s\n", name, version <= m->applied ? "applied" : "pending");
 		free(name);
 	}
-	printf("%s ... %s\n", OBJECTS, m->objects_differ ? "pending" : "installed");
+	printf("functions and views ... %s\n", m->objects_differ ? "pending" : "installed");
 	return is_pending(m) ? MIGRATE_PENDING : MIGRATE_DONE;
 }
 
@@ -575,5 +605,6 @@ int migrate_command(int argc, char **argv)
 	connected = m.conninfo ? connect_db(&m, m.conninfo) : connect_by_file(&m);
 	status = connected ? migrate_connected(&m) : MIGRATE_FAILED;
 	PQfinish(m.conn);
+	buf_clear(&m.progress);
 	return status;
 }
