@@ -64,8 +64,9 @@ void lease_request(struct lease *l, struct db_request *req)
 		req->continues_session = l->rewound_session;
 		req->seq = l->seq;
 	}
-	req->incarnation = uuid_random();
-	l->incarnation = req->incarnation;
+	if (!l->asked.text[0])
+		l->asked = uuid_random();
+	req->incarnation = l->asked;
 }
 
 static void lease_take(struct lease *l, const struct db_lease *got)
@@ -102,8 +103,11 @@ static enum lease_verdict lease_registered(struct lease *l, const struct db_leas
 
 	if (got->outcome != DB_REGISTERED) {
 		l->state = LEASE_TAKEN;
+		l->asked.text[0] = '\0';
 		return LEASE_REFUSED;
 	}
+	l->incarnation = l->asked;
+	l->asked.text[0] = '\0';
 	lease_take(l, got);
 	return continued ? LEASE_RESEND : LEASE_COMPARE;
 }

@@ -25,8 +25,13 @@ const char *lease_state_name(enum lease_state s);
 struct lease {
 	enum lease_state state;
 	struct uuid incarnation; /* "": none yet */
-	struct uuid session;     /* the token; "": may not write */
-	struct uuid rewound;     /* REWOUND: the incarnation that is continued ... */
+	/*
+	 * A register() under way. It is kept when no answer comes: asked again with the same
+	 * incarnation, the database knows that it is us and not a twin.
+	 */
+	struct uuid asked;
+	struct uuid session; /* the token; "": may not write */
+	struct uuid rewound; /* REWOUND: the incarnation that is continued ... */
 	struct uuid rewound_session;
 	int64_t seq; /* the last acknowledged; REWOUND: the database's */
 	char channel[64];

@@ -1,0 +1,777 @@
+/*
+ * Stage 6: listener.
+ * In:    notifications; what the journal, the heads and the rows say; losses.
+ * Out:   facts in order into the cache; what it wants to read; own rows to compare.
+ * Owns:  for each entity how far it is known (in cache_entity.head), gaps, loads,
+ * buffers. Never: I/O. Never trusts a notification: it is a hint that carries data.
+ *
+ * A change that continues what is known of its entity is applied, an older one is
+ * ignored, anything else is a gap: the entity is read, and its notifications wait until
+ * that is done.
+ */
+#include "listener.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "log.h"
+#include "mem.h"
+
+enum want { WANT_NOTHING, WANT_JOURNAL, WANT_ROWS };
+enum reading {
+	READING_NOTHING,
+	READING_ALL,
+	READING_HEADS,
+	READING_JOURNAL,
+	READING_ROWS
+};
+
+/* Notifications that wait for a load; beyond this they are dropped and read again. */
+#define MOST_WAITING_BYTES (8u * 1024 * 1024)
+/* Pulses that a living entity may be behind what we know before its rows are read. */
+#define MOST_BEHIND 4
+
+struct waiting {
+	STAILQ_ENTRY(waiting) link;
+	size_t len;
+	char text[];
+};
+STAILQ_HEAD(waiting_list, waiting);
+
+struct peer {
+	struct cache_entity *entity;
+	enum want want;
+	bool known;               /* the head is what the cache has */
+	bool loading;             /* its rows come in: marked, not yet swept */
+	bool seen;                /* mentioned by the read under way */
+	bool overflowed;          /* waiting notifications were dropped */
+	int part;                 /* chunks of the publish after head.seq that were applied */
+	int behind;               /* pulses in a row that say less than we know */
+	int64_t pulse_seq;        /* known when the pulse before this one came */
+	int64_t last_pulse_seq;   /* known when the newest pulse came */
+	struct payload_head told; /* JOURNAL: the head that came with it */
+	struct waiting_list waiting;
+};
+
+struct listener {
+	struct cache *cache;
+	struct entity_id self;
+	struct listener_callbacks cb;
+	void *arg;
+	bool connected;
+	bool want_all, want_heads; /* not yet read since connected */
+	bool own;                  /* own rows are to be compared */
+	bool loaded_once;
+	enum reading reading;
+	struct entity_id reading_entity;
+	int64_t pulse;
+	size_t waiting_bytes;
+	struct listener_counts counts;
+};
+
+static bool listener_apply(struct listener *l, const char *text, size_t len);
+
+/* ---- peers ---- */
+
+static struct peer *peer_of(struct listener *l, const struct entity_id *id)
+{
+	struct cache_entity *e = cache_entity_get(l->cache, id);
+	struct peer *p = e->listener;
+
+	if (p)
+		return p;
+	p = mem_alloc(sizeof(*p));
+	p->entity = e;
+	STAILQ_INIT(&p->waiting);
+	e->listener = p;
+	return p;
+}
+
+static void peer_drop_waiting(struct listener *l, struct peer *p)
+{
+	struct waiting *w;
+
+	while ((w = STAILQ_FIRST(&p->waiting)) != NULL) {
+		STAILQ_REMOVE_HEAD(&p->waiting, link);
+		l->waiting_bytes -= w->len;
+		free(w);
+	}
+}
+
+static void peer_free(struct listener *l, struct peer *p)
+{
+	peer_drop_waiting(l, p);
+	p->entity->listener = NULL;
+	free(p);
+}
+
+static void peer_remove(struct listener *l, struct peer *p)
+{
+	struct cache_entity *e = p->entity;
+	char id[ENTITY_ID_TEXT];
+
+	log_notice("listener", "entity was removed entity=%s name=\"%s\"",
+		entity_id_print(&e->id, id), e->who.name);
+	peer_free(l, p);
+	cache_entity_remove(l->cache, e);
+}
+
+static struct peer *peer_at(struct listener *l, int i)
+{
+	return peer_of(l, &cache_entity_at(l->cache, i)->id);
+}
+
+static bool peer_is_waiting(const struct listener *l, const struct peer *p)
+{
+	return l->want_all || p->want != WANT_NOTHING;
+}
+
+static void peer_wait(struct listener *l, struct peer *p, const char *text, size_t len)
+{
+	struct waiting *w;
+
+	if (p->overflowed || l->waiting_bytes + len > MOST_WAITING_BYTES) {
+		p->overflowed = true;
+		return;
+	}
+	w = mem_alloc(sizeof(*w) + len);
+	w->len = len;
+	memcpy(w->text, text, len);
+	STAILQ_INSERT_TAIL(&p->waiting, w, link);
+	l->waiting_bytes += len;
+}
+
+static void peer_want(struct listener *l, struct peer *p, enum want want)
+{
+	if (p->entity->self && !(want == WANT_ROWS && l->own))
+		return;
+	if (want == WANT_ROWS)
+		p->known = false;
+	if (p->want < want)
+		p->want = want;
+}
+
+static void peer_gap(struct listener *l, struct peer *p, const char *what)
+{
+	char id[ENTITY_ID_TEXT];
+
+	if (p->entity->self)
+		return;
+	l->counts.gaps++;
+	log_debug(1, "listener", "gap: %s entity=%s seq=%lld", what,
+		entity_id_print(&p->entity->id, id), (long long)p->entity->head.seq);
+	peer_want(l, p, p->known ? WANT_JOURNAL : WANT_ROWS);
+}
+
+/* After a load: what came meanwhile. A new gap stops it; the rest goes on waiting. */
+static void peer_flush(struct listener *l, struct peer *p)
+{
+	struct waiting *w;
+
+	while (!peer_is_waiting(l, p) && (w = STAILQ_FIRST(&p->waiting)) != NULL) {
+		STAILQ_REMOVE_HEAD(&p->waiting, link);
+		l->waiting_bytes -= w->len;
+		listener_apply(l, w->text, w->len);
+		free(w);
+	}
+	if (p->overflowed && STAILQ_EMPTY(&p->waiting)) {
+		p->overflowed = false;
+		peer_gap(l, p, "notifications were dropped while it was read");
+	}
+}
+
+static void peer_head(struct listener *l, struct peer *p, const struct payload_head *head)
+{
+	struct cache_entity *e = p->entity;
+
+	e->head.incarnation = head->incarnation;
+	e->head.seq = head->seq;
+	p->part = 0;
+	p->behind = 0;
+	p->known = true;
+	if (!e->self)
+		cache_entity_flags(l->cache, e, head->alive, head->reporting);
+}
+
+/* ---- lines ---- */
+
+/* Our own word comes back: only the moment that the database gave it is news. */
+static void own_echo(struct listener *l, struct peer *p, const struct payload_line *line)
+{
+	const struct value *v = cache_get(l->cache, p->entity, line->kind, line->key);
+
+	if (v && value_same(line->kind, v, &line->value))
+		cache_put(l->cache, p->entity, line->kind, line->key, &line->value);
+}
+
+static void peer_line(struct listener *l, struct peer *p, const struct payload_line *line)
+{
+	struct cache_entity *e = p->entity;
+
+	switch (line->type) {
+	case LINE_VALUE:
+		if (e->self)
+			own_echo(l, p, line);
+		else
+			cache_put(l->cache, e, line->kind, line->key, &line->value);
+		break;
+	case LINE_REMOVED:
+		if (!e->self)
+			cache_remove(l->cache, e, line->kind, line->key);
+		break;
+	case LINE_ENTITY:
+		e->who = line->entity;
+		e->known = true;
+		break;
+	case LINE_HEAD:
+	case LINE_AUDIT:
+		break; /* in pulses only */
+	}
+}
+
+static void bad_payload(struct listener *l, const char *why)
+{
+	l->counts.bad++;
+	log_warning("listener", "a payload is malformed and was left out: %s", why);
+}
+
+/* False: a line was malformed. */
+static bool peer_lines(struct listener *l, struct peer *p, const struct payload *pl)
+{
+	static struct payload_line line;
+	const char *why;
+	size_t at = 0;
+	int got;
+
+	while ((got = payload_next(pl, &at, &line, &why)) == 1)
+		peer_line(l, p, &line);
+	if (got < 0)
+		bad_payload(l, why);
+	return got == 0;
+}
+
+/* ---- changes ---- */
+
+/* Apply a chunk that is the next one. */
+static void change_apply(struct listener *l, struct peer *p, const struct payload *pl)
+{
+	if (!peer_lines(l, p, pl)) {
+		peer_want(l, p, WANT_ROWS);
+		return;
+	}
+	if (pl->chunk < pl->chunks)
+		p->part = pl->chunk;
+	else
+		peer_head(l, p, &pl->head);
+}
+
+static void change_next(struct listener *l, struct peer *p, const struct payload *pl)
+{
+	if (pl->chunk == p->part + 1)
+		change_apply(l, p, pl);
+	else if (pl->chunk > p->part + 1)
+		peer_gap(l, p, "a chunk is missing");
+	else
+		l->counts.older++;
+}
+
+/*
+ * Another incarnation. Where it continues the one that we know, from a seq that we have
+ * passed, its owner sends everything after that seq again: nothing is to be read.
+ */
+static void change_incarnation(
+	struct listener *l, struct peer *p, const struct payload *pl)
+{
+	struct payload_head *known = &p->entity->head;
+
+	if (pl->head.seq < known->seq && !pl->continues.text[0] &&
+		pl->head.seq < p->last_pulse_seq) {
+		l->counts.older++; /* a late word of a run that is over */
+		return;
+	}
+	if (pl->chunk == 1 && pl->continues.text[0] &&
+		uuid_equal(&pl->continues, &known->incarnation) &&
+		pl->continues_seq <= known->seq) {
+		l->counts.rewinds++;
+		known->incarnation = pl->head.incarnation;
+		known->seq = pl->from_seq;
+		p->part = 0;
+		change_next(l, p, pl);
+		return;
+	}
+	l->counts.gaps++;
+	peer_want(l, p, WANT_ROWS);
+}
+
+static void peer_change(struct listener *l, struct peer *p, const struct payload *pl)
+{
+	const struct payload_head *known = &p->entity->head;
+
+	if (p->entity->self) {
+		peer_lines(l, p, pl);
+		if (pl->head.seq >= known->seq)
+			peer_head(l, p, &pl->head);
+	} else if (!p->known) {
+		peer_want(l, p, WANT_ROWS);
+	} else if (!uuid_equal(&pl->head.incarnation, &known->incarnation)) {
+		change_incarnation(l, p, pl);
+	} else if (pl->head.seq <= known->seq) {
+		l->counts.older++;
+	} else if (pl->from_seq == known->seq) {
+		change_next(l, p, pl);
+	} else {
+		peer_gap(l, p, "a change is missing");
+	}
+}
+
+/* ---- heads: in pulses and after a reconnect ---- */
+
+/* The database knows less of it than we did a while ago: it was rewound. */
+static void head_behind(
+	struct listener *l, struct peer *p, const struct payload_head *head)
+{
+	if (head->seq >= p->pulse_seq) {
+		l->counts.older++; /* the pulse was made before the change that we have */
+		return;
+	}
+	if (p->behind++ == 0)
+		l->counts.rewinds++;
+	if (!head->alive || p->behind >= MOST_BEHIND)
+		peer_want(l, p, WANT_ROWS); /* else its owner is about to send it again */
+}
+
+static void head_compare(
+	struct listener *l, struct peer *p, const struct payload_head *head)
+{
+	const struct payload_head *known = &p->entity->head;
+	bool same = uuid_equal(&head->incarnation, &known->incarnation);
+
+	if (p->entity->self || peer_is_waiting(l, p))
+		return;
+	if (!p->known)
+		peer_want(l, p, WANT_ROWS);
+	else if (head->seq < known->seq)
+		head_behind(l, p, head);
+	else if (!same)
+		peer_want(l, p, WANT_ROWS);
+	else if (head->seq > known->seq)
+		peer_gap(l, p, "a head is newer");
+	else
+		cache_entity_flags(l->cache, p->entity, head->alive, head->reporting);
+}
+
+static void audit_compare(
+	struct listener *l, struct peer *p, const struct payload_line *line)
+{
+	const struct payload_head *known = &p->entity->head;
+	char id[ENTITY_ID_TEXT];
+	int64_t rows;
+	uint64_t digest;
+
+	if (p->entity->self) {
+		l->cb.own_audit(l->arg, &line->head, line->audit_rows, line->audit_digest);
+		return;
+	}
+	if (peer_is_waiting(l, p) || !p->known || p->part > 0 ||
+		known->seq != line->head.seq ||
+		!uuid_equal(&known->incarnation, &line->head.incarnation))
+		return;
+	l->counts.audits++;
+	cache_audit(l->cache, p->entity, &rows, &digest);
+	if (rows == line->audit_rows && digest == line->audit_digest)
+		return;
+	l->counts.audits_bad++;
+	log_warning("listener",
+		"audit: the rows known of an entity differ from the database's, reading them "
+		"again entity=%s name=\"%s\" rows=%lld in_database=%lld",
+		entity_id_print(&p->entity->id, id), p->entity->who.name, (long long)rows,
+		(long long)line->audit_rows);
+	peer_want(l, p, WANT_ROWS);
+}
+
+static void pulse_begin(struct listener *l, int64_t number)
+{
+	if (number == l->pulse)
+		return; /* its second payload */
+	l->pulse = number;
+	for (int i = 0; i < cache_entities(l->cache); i++) {
+		struct peer *p = peer_at(l, i);
+
+		p->pulse_seq = p->last_pulse_seq;
+		p->last_pulse_seq = p->entity->head.seq;
+	}
+}
+
+static void listener_pulse(struct listener *l, const struct payload *pl)
+{
+	static struct payload_line line;
+	const char *why;
+	size_t at = 0;
+	int got;
+
+	pulse_begin(l, pl->number);
+	while ((got = payload_next(pl, &at, &line, &why)) == 1) {
+		struct peer *p = NULL;
+
+		if (line.type == LINE_HEAD || line.type == LINE_AUDIT)
+			p = peer_of(l, &line.head.entity);
+		if (line.type == LINE_HEAD)
+			head_compare(l, p, &line.head);
+		else if (line.type == LINE_AUDIT)
+			audit_compare(l, p, &line);
+	}
+	if (got < 0)
+		bad_payload(l, why);
+	l->cb.pulse(l->arg, &pl->head.entity, pl->number, pl->clock_us);
+}
+
+/* ---- notifications ---- */
+
+static void listener_change(
+	struct listener *l, const struct payload *pl, const char *text, size_t len)
+{
+	struct peer *p = peer_of(l, &pl->head.entity);
+
+	if (!p->entity->self && peer_is_waiting(l, p)) {
+		peer_wait(l, p, text, len);
+		return;
+	}
+	peer_change(l, p, pl);
+	if (peer_is_waiting(l, p)) /* it was a gap: this one waits as well */
+		peer_wait(l, p, text, len);
+}
+
+/* False: malformed. */
+static bool listener_apply(struct listener *l, const char *text, size_t len)
+{
+	struct payload pl;
+	const char *why;
+
+	if (!payload_parse(text, len, &pl, &why)) {
+		bad_payload(l, why);
+		return false;
+	}
+	switch (pl.type) {
+	case PAYLOAD_CHANGE:
+		listener_change(l, &pl, text, len);
+		break;
+	case PAYLOAD_PULSE:
+		listener_pulse(l, &pl);
+		break;
+	case PAYLOAD_GONE:
+		peer_want(l, peer_of(l, &pl.head.entity), WANT_ROWS);
+		break;
+	case PAYLOAD_PING:
+		l->cb.ping(l->arg, &pl.head.entity, pl.number);
+		break;
+	case PAYLOAD_PONG:
+		if (entity_id_equal(&pl.to, &l->self))
+			l->cb.pong(l->arg, &pl.head.entity, pl.number);
+		break;
+	case PAYLOAD_ROWS:
+		bad_payload(l, "rows do not come as a notification");
+		return false;
+	}
+	return true;
+}
+
+void listener_notify(struct listener *l, const char *text, size_t len)
+{
+	if (!l->connected)
+		return;
+	l->counts.payloads++;
+	listener_apply(l, text, len);
+}
+
+/* ---- reading ---- */
+
+static void seen_begin(struct listener *l)
+{
+	for (int i = 0; i < cache_entities(l->cache); i++)
+		peer_at(l, i)->seen = false;
+}
+
+static void read_is(struct listener *l, struct db_request *req, enum reading reading,
+	enum db_op op, const struct peer *p)
+{
+	seen_begin(l);
+	l->reading = reading;
+	req->op = op;
+	req->entity = NULL;
+	if (p) {
+		l->reading_entity = p->entity->id;
+		req->entity = &l->reading_entity;
+		req->entity_incarnation = p->entity->head.incarnation;
+		req->seq = p->entity->head.seq;
+	}
+}
+
+bool listener_next_read(struct listener *l, struct db_request *req)
+{
+	if (!l->connected || l->reading != READING_NOTHING)
+		return false;
+	if (l->want_all) {
+		read_is(l, req, READING_ALL, DB_READ_ROWS, NULL);
+		return true;
+	}
+	if (l->want_heads) {
+		read_is(l, req, READING_HEADS, DB_READ_HEADS, NULL);
+		return true;
+	}
+	for (int i = 0; i < cache_entities(l->cache); i++) {
+		struct peer *p = peer_at(l, i);
+
+		if (p->want == WANT_ROWS) {
+			l->counts.reloads++;
+			read_is(l, req, READING_ROWS, DB_READ_ROWS, p);
+			return true;
+		}
+		if (p->want == WANT_JOURNAL) {
+			l->counts.pulls++;
+			p->told = (struct payload_head){0};
+			read_is(l, req, READING_JOURNAL, DB_READ_JOURNAL, p);
+			return true;
+		}
+	}
+	return false;
+}
+
+static void own_rows(struct listener *l, struct peer *p, const struct payload *pl)
+{
+	static struct payload_line line;
+	const char *why;
+	size_t at = 0;
+
+	if (pl->chunk == 1)
+		l->cb.own_begin(l->arg);
+	while (payload_next(pl, &at, &line, &why) == 1) {
+		if (line.type == LINE_VALUE)
+			l->cb.own_row(l->arg, line.kind, line.key, &line.value, pl->head.seq);
+		else if (line.type == LINE_ENTITY)
+			peer_line(l, p, &line);
+	}
+	if (pl->chunk < pl->chunks)
+		return;
+	l->own = false;
+	l->cb.own_end(l->arg, pl->head.seq);
+}
+
+static void read_rows(struct listener *l, const struct payload *pl)
+{
+	struct peer *p = peer_of(l, &pl->head.entity);
+
+	p->seen = true;
+	if (p->entity->self) {
+		if (l->own)
+			own_rows(l, p, pl);
+		return;
+	}
+	if (pl->chunk == 1) {
+		cache_mark(l->cache, p->entity);
+		p->loading = true;
+	}
+	if (!p->loading || !peer_lines(l, p, pl)) {
+		p->seen = false; /* it stays wanted */
+		p->loading = false;
+		return;
+	}
+	if (pl->chunk < pl->chunks)
+		return;
+	cache_sweep(l->cache, p->entity);
+	p->loading = false;
+	peer_head(l, p, &pl->head);
+}
+
+static void read_journal(struct listener *l, const struct payload *pl)
+{
+	struct peer *p = peer_of(l, &l->reading_entity);
+
+	if (!entity_id_equal(&pl->head.entity, &p->entity->id))
+		return;
+	if (pl->type == PAYLOAD_ROWS) {
+		p->seen = true;
+		p->told = pl->head;
+	} else if (p->known) {
+		peer_change(l, p, pl);
+	}
+}
+
+static void read_head_line(struct listener *l, const char *text, size_t len)
+{
+	struct payload_head head;
+	struct peer *p;
+
+	if (!payload_parse_head(text, len, &head)) {
+		bad_payload(l, "a head is malformed");
+		return;
+	}
+	p = peer_of(l, &head.entity);
+	p->seen = true;
+	head_compare(l, p, &head);
+}
+
+void listener_read_payload(struct listener *l, const char *text, size_t len)
+{
+	struct payload pl;
+	const char *why;
+
+	if (l->reading == READING_NOTHING)
+		return;
+	if (l->reading == READING_HEADS) {
+		read_head_line(l, text, len);
+		return;
+	}
+	if (!payload_parse(text, len, &pl, &why)) {
+		bad_payload(l, why);
+	} else if (l->reading == READING_JOURNAL) {
+		read_journal(l, &pl);
+	} else if (pl.type == PAYLOAD_ROWS) {
+		read_rows(l, &pl);
+	}
+}
+
+/* Rows of one entity (or of all) were read: what was not mentioned does not exist. */
+static void rows_done(struct listener *l, struct peer *p)
+{
+	if (p->entity->self) {
+		p->want = WANT_NOTHING;
+		return;
+	}
+	if (!p->seen && p->loading) {
+		p->loading = false; /* cut: stays wanted */
+		p->want = WANT_ROWS;
+		return;
+	}
+	if (!p->seen) {
+		peer_remove(l, p);
+		return;
+	}
+	p->want = p->known ? WANT_NOTHING : WANT_ROWS;
+	peer_flush(l, p);
+}
+
+static void all_done(struct listener *l)
+{
+	l->want_all = false;
+	l->loaded_once = true;
+	for (int i = cache_entities(l->cache) - 1; i >= 0; i--)
+		rows_done(l, peer_at(l, i));
+}
+
+static void heads_done(struct listener *l)
+{
+	l->want_heads = false;
+	for (int i = 0; i < cache_entities(l->cache); i++) {
+		struct peer *p = peer_at(l, i);
+
+		if (!p->seen)
+			peer_want(l, p, WANT_ROWS); /* it will not be found, and removed */
+	}
+}
+
+static void journal_done(struct listener *l, struct peer *p)
+{
+	const struct payload_head *known = &p->entity->head;
+	bool there = p->seen && p->known && p->part == 0 && p->want == WANT_JOURNAL &&
+				 known->seq == p->told.seq &&
+				 uuid_equal(&known->incarnation, &p->told.incarnation);
+
+	if (!there) {
+		p->want = WANT_NOTHING;
+		peer_want(l, p, WANT_ROWS);
+		return;
+	}
+	p->want = WANT_NOTHING;
+	peer_head(l, p, &p->told);
+	peer_flush(l, p);
+}
+
+void listener_read_done(struct listener *l, bool ok)
+{
+	enum reading reading = l->reading;
+
+	l->reading = READING_NOTHING;
+	if (!ok || reading == READING_NOTHING)
+		return;
+	if (reading == READING_ALL)
+		all_done(l);
+	else if (reading == READING_HEADS)
+		heads_done(l);
+	else if (reading == READING_ROWS)
+		rows_done(l, peer_of(l, &l->reading_entity));
+	else
+		journal_done(l, peer_of(l, &l->reading_entity));
+}
+
+/* ---- connection ---- */
+
+void listener_connected(struct listener *l, bool own)
+{
+	l->connected = true;
+	l->own = own;
+	l->want_all = !l->loaded_once;
+	l->want_heads = l->loaded_once;
+	for (int i = 0; i < cache_entities(l->cache); i++) {
+		struct peer *p = peer_at(l, i);
+
+		p->pulse_seq = p->entity->head.seq;
+		p->last_pulse_seq = p->entity->head.seq;
+	}
+	if (own && !l->want_all)
+		peer_want(l, peer_of(l, &l->self), WANT_ROWS);
+}
+
+void listener_disconnected(struct listener *l)
+{
+	l->connected = false;
+	l->want_all = false;
+	l->want_heads = false;
+	l->reading = READING_NOTHING;
+	for (int i = 0; i < cache_entities(l->cache); i++) {
+		struct peer *p = peer_at(l, i);
+
+		peer_drop_waiting(l, p);
+		if (p->loading || p->part > 0 || p->want == WANT_ROWS)
+			p->known = false; /* half of something: only its rows can tell */
+		p->loading = false;
+		p->overflowed = false;
+		p->part = 0;
+		p->behind = 0;
+		p->want = WANT_NOTHING;
+	}
+}
+
+bool listener_is_loaded(const struct listener *l)
+{
+	if (!l->connected || l->want_all || l->want_heads || l->own)
+		return false;
+	return true;
+}
+
+void listener_counts(const struct listener *l, struct listener_counts *out)
+{
+	*out = l->counts;
+}
+
+struct listener *listener_new(struct cache *c, const struct entity_id *self,
+	const struct listener_callbacks *cb, void *arg)
+{
+	struct listener *l = mem_alloc(sizeof(*l));
+
+	l->cache = c;
+	l->self = *self;
+	l->cb = *cb;
+	l->arg = arg;
+	return l;
+}
+
+void listener_free(struct listener *l)
+{
+	if (!l)
+		return;
+	for (int i = 0; i < cache_entities(l->cache); i++)
+		peer_free(l, peer_at(l, i));
+	free(l);
+}

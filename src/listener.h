@@ -1,0 +1,65 @@
+/*
+ * Stage 6: listener.
+ * In:    notifications; what the journal, the heads and the rows say; losses.
+ * Out:   facts in order into the cache; what it wants to read; own rows to compare.
+ * Owns:  for each entity how far it is known (in cache_entity.head), gaps, loads,
+ * buffers. Never: I/O. Never trusts a notification: it is a hint that carries data.
+ *
+ * First load, gap and reconnect are one path: "read this entity" (its journal, or its
+ * rows where the journal does not reach), while its notifications wait.
+ */
+#ifndef LISTENER_H
+#define LISTENER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cache.h"
+#include "db.h"
+#include "payload.h"
+
+struct listener;
+
+struct listener_counts {
+	int64_t payloads, bad, older, gaps, pulls, reloads, audits, audits_bad, rewinds;
+};
+
+struct listener_callbacks {
+	/* A row that the database has of this node (stage 2 compares), while own rows load.
+	 */
+	void (*own_begin)(void *arg);
+	void (*own_row)(void *arg, enum key_kind kind, const char *key, const struct value *v,
+		int64_t seq);
+	void (*own_end)(void *arg, int64_t seq);
+	/* The database audits us: are these the rows that we published up to this head? */
+	void (*own_audit)(
+		void *arg, const struct payload_head *head, int64_t rows, uint64_t digest);
+	void (*pulse)(
+		void *arg, const struct entity_id *coordinator, int64_t number, int64_t clock_us);
+	void (*ping)(void *arg, const struct entity_id *from, int64_t nonce);
+	void (*pong)(void *arg, const struct entity_id *from, int64_t nonce);
+};
+
+struct listener *listener_new(struct cache *c, const struct entity_id *self,
+	const struct listener_callbacks *cb, void *arg);
+void listener_free(struct listener *l);
+
+/* LISTEN was acknowledged: bring everything up to date. `own`: compare own rows as well.
+ */
+void listener_connected(struct listener *l, bool own);
+void listener_disconnected(struct listener *l);
+
+void listener_notify(struct listener *l, const char *text, size_t len);
+
+/* The read that it wants next; `req` borrows until listener_read_done(). One at a time.
+ */
+bool listener_next_read(struct listener *l, struct db_request *req);
+void listener_read_payload(struct listener *l, const char *text, size_t len);
+void listener_read_done(struct listener *l, bool ok); /* not ok: wanted again */
+
+/* Everything that was asked for by listener_connected() is there. */
+bool listener_is_loaded(const struct listener *l);
+void listener_counts(const struct listener *l, struct listener_counts *out);
+
+#endif
