@@ -5,7 +5,12 @@
  * A conninfo may list hosts: each is tried by itself with its own timer (connect_timeout
  * of the conninfo, default 5 s) and a server in recovery or read-only is passed over,
  * whatever target_session_attrs says, because LISTEN and every write need a primary.
- * Names are looked up without blocking the loop.
+ * Names are looked up without blocking the loop. connect_timeout=0 means the default too:
+ * nothing waits for ever. `service=` is refused.
+ *
+ * A prepared statement whose plan the server calls out of date (the schema was migrated)
+ * is prepared and tried once more. A session that the server ends while a query runs
+ * counts as lost, not as an answer.
  */
 #ifndef PGCONN_H
 #define PGCONN_H
@@ -42,9 +47,16 @@ void pgconn_open(struct pgconn *c); /* begin with the first host */
 void pgconn_close(
 	struct pgconn *c); /* quietly: no down(); unfinished queries get done(NULL) */
 bool pgconn_is_up(const struct pgconn *c);
+bool pgconn_is_closed(const struct pgconn *c); /* neither up nor trying */
 int pgconn_backend_pid(const struct pgconn *c);
 const char *pgconn_host(
 	const struct pgconn *c); /* "host:port" or the socket, for messages */
+
+/* Of the session; only while up (else "" and 0). */
+const char *pgconn_user(const struct pgconn *c);
+int pgconn_server_version(const struct pgconn *c); /* 150004 */
+const char *pgconn_parameter(
+	const struct pgconn *c, const char *name); /* "server_encoding" */
 
 /* Tell the connection that it is silent for too long: closes it and calls down(). */
 void pgconn_fail(struct pgconn *c, const char *reason);
@@ -68,6 +80,9 @@ struct pgconn_query {
 
 /* Queued in order, one in flight. Copies everything. Must be up (asserts). */
 void pgconn_send(struct pgconn *c, const struct pgconn_query *q);
+/* LISTEN, with the channel's name quoted. Queued as pgconn_send(). */
+void pgconn_listen(struct pgconn *c, const char *channel,
+	void (*done)(void *arg, PGresult *res), void *arg);
 int pgconn_unsent_or_running(const struct pgconn *c);
 
 #endif
