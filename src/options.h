@@ -30,14 +30,15 @@ struct options {
 	bool has_entity_id;  /* set in the file; else the first usable MAC was taken */
 	char *system_name;   /* default: the host's name */
 	char *run_directory; /* default /run/pgdevstate; holds the console's socket */
-	char *socket;        /* run_directory/SYSTEM_NAME... see options.c; absolute */
-	char *dialplan;      /* absolute path of extensions.conf; "" for none */
-	char *log_file;      /* "": stderr with -f, else syslog */
+	char *socket;   /* the console's; default run_directory/pgdevstated.ctl; absolute */
+	char *dialplan; /* absolute path of extensions.conf; "" for none */
+	char *log_file; /* "": stderr with -f, else syslog */
 	int debug, verbose;
 	int lease_ms;       /* `lease` in seconds, default 10 */
 	int stale_after_ms; /* `stale_after` in seconds, default 60 */
 	char *conninfo;
 	struct event_channel *channels;
+	char *warnings; /* "FILE: text\n" each, for the log; "" when there are none */
 };
 
 /*
@@ -45,6 +46,8 @@ struct options {
  * is wrong: "FILE:LINE: what is wrong; what to do".
  */
 struct options *options_read(const char *file, struct buf *errors);
+struct options *options_parse(
+	const char *file, const char *text, size_t len, struct buf *errors);
 void options_free(struct options *o);
 
 /* Does any channel publish / subscribe to it? */
