@@ -286,9 +286,13 @@ static void change_incarnation(
 {
 	struct payload_head *known = &p->entity->head;
 
+	/*
+	 * Less than we know: a late word of a run that is over (its rows overtook it), unless
+	 * we knew more before the last pulse: then the database was rewound.
+	 */
 	if (pl->head.seq < known->seq && !pl->continues.text[0] &&
-		pl->head.seq < p->last_pulse_seq) {
-		l->counts.older++; /* a late word of a run that is over */
+		pl->head.seq >= p->last_pulse_seq) {
+		l->counts.older++;
 		return;
 	}
 	if (pl->chunk == 1 && pl->continues.text[0] &&
@@ -443,6 +447,19 @@ static void listener_change(
 		peer_wait(l, p, text, len);
 }
 
+/* Somebody was refused because of us: say who. */
+static void listener_twin(struct listener *l, const struct payload *pl)
+{
+	static struct payload_line line;
+	const char *why;
+	size_t at = 0;
+
+	if (!entity_id_equal(&pl->head.entity, &l->self))
+		return;
+	if (payload_next(pl, &at, &line, &why) == 1 && line.type == LINE_ENTITY)
+		l->cb.twin(l->arg, &pl->head.incarnation, &line.entity);
+}
+
 /* False: malformed. */
 static bool listener_apply(struct listener *l, const char *text, size_t len)
 {
@@ -469,6 +486,9 @@ static bool listener_apply(struct listener *l, const char *text, size_t len)
 	case PAYLOAD_PONG:
 		if (entity_id_equal(&pl.to, &l->self))
 			l->cb.pong(l->arg, &pl.head.entity, pl.number);
+		break;
+	case PAYLOAD_TWIN:
+		listener_twin(l, &pl);
 		break;
 	case PAYLOAD_ROWS:
 		bad_payload(l, "rows do not come as a notification");
@@ -632,11 +652,22 @@ void listener_read_payload(struct listener *l, const char *text, size_t len)
 	}
 }
 
+/* The database has no row of us at all. */
+static void own_missing(struct listener *l, const struct peer *p)
+{
+	if (!l->own || p->seen)
+		return;
+	l->own = false;
+	l->cb.own_begin(l->arg);
+	l->cb.own_end(l->arg, 0);
+}
+
 /* Rows of one entity (or of all) were read: what was not mentioned does not exist. */
 static void rows_done(struct listener *l, struct peer *p)
 {
 	if (p->entity->self) {
 		p->want = WANT_NOTHING;
+		own_missing(l, p);
 		return;
 	}
 	if (!p->seen && p->loading) {
@@ -721,6 +752,14 @@ void listener_connected(struct listener *l, bool own)
 	}
 	if (own && !l->want_all)
 		peer_want(l, peer_of(l, &l->self), WANT_ROWS);
+}
+
+void listener_compare_own(struct listener *l)
+{
+	if (!l->connected || l->own)
+		return;
+	l->own = true;
+	peer_want(l, peer_of(l, &l->self), WANT_ROWS);
 }
 
 void listener_disconnected(struct listener *l)

@@ -37,6 +37,9 @@ struct listener_callbacks {
 		void *arg, const struct payload_head *head, int64_t rows, uint64_t digest);
 	void (*pulse)(
 		void *arg, const struct entity_id *coordinator, int64_t number, int64_t clock_us);
+	/* A process with our entity id and another incarnation asked and was refused. */
+	void (*twin)(
+		void *arg, const struct uuid *incarnation, const struct payload_entity *who);
 	void (*ping)(void *arg, const struct entity_id *from, int64_t nonce);
 	void (*pong)(void *arg, const struct entity_id *from, int64_t nonce);
 };
@@ -48,6 +51,7 @@ void listener_free(struct listener *l);
 /* LISTEN was acknowledged: bring everything up to date. `own`: compare own rows as well.
  */
 void listener_connected(struct listener *l, bool own);
+void listener_compare_own(struct listener *l); /* own rows only, while connected */
 void listener_disconnected(struct listener *l);
 
 void listener_notify(struct listener *l, const char *text, size_t len);

@@ -194,6 +194,10 @@ static bool take_header_rest(struct fields *f, struct payload *p)
 			   take_uuid(f, &p->head.incarnation, false) && take_entity(f, &p->to) &&
 			   take_int(f, 0, INT64_MAX, &p->number) &&
 			   take_int(f, 0, MOST_STAMP, &p->clock_us);
+	case PAYLOAD_TWIN:
+		return take_entity(f, &p->head.entity) &&
+			   take_uuid(f, &p->head.incarnation, false) &&
+			   take_int(f, 0, MOST_STAMP, &p->clock_us);
 	case PAYLOAD_GONE:
 		return take_entity(f, &p->head.entity) &&
 			   take_uuid(f, &p->head.incarnation, false) &&
@@ -205,7 +209,7 @@ static bool take_header_rest(struct fields *f, struct payload *p)
 
 static bool take_type(struct fields *f, enum payload_type *out)
 {
-	static const char letters[] = "CSPXQR";
+	static const char letters[] = "CSPXQRT";
 	char text[2];
 	const char *at;
 

@@ -21,7 +21,8 @@ enum payload_type {
 	PAYLOAD_PULSE,  /* P: the coordinator's pulse; heads and an audit follow as lines */
 	PAYLOAD_GONE,   /* X: an entity was removed */
 	PAYLOAD_PING,   /* Q: asks every node to answer */
-	PAYLOAD_PONG    /* R: an answer */
+	PAYLOAD_PONG,   /* R: an answer */
+	PAYLOAD_TWIN    /* T: someone was refused our id; an E line says who */
 };
 
 struct payload_head {
