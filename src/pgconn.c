@@ -14,10 +14,8 @@
 #include "loop.h"
 #include "mem.h"
 #include "pghost.h"
+#include "pginfo.h"
 #include "text.h"
-
-#define CONNECT_TIMEOUT_MS 5000
-#define PARAMS_MAX         64
 
 enum conn_state {
 	CONN_CLOSED,
@@ -49,10 +47,7 @@ struct pgconn {
 	struct event_base *base;
 	struct pgconn_callbacks cb;
 	void *arg;
-	PQconninfoOption *options;
-	char *application_name;
-	struct pghosts hosts;
-	int connect_timeout_ms;
+	struct pginfo info;
 
 	enum conn_state state;
 	unsigned turn; /* moves when a callback has opened, closed or freed us */
@@ -83,92 +78,19 @@ struct pgconn {
 static void conn_step(void *arg);
 static void conn_send_next(struct pgconn *c);
 
-/* ---- conninfo ---- */
-
-static PQconninfoOption *option_find(PQconninfoOption *o, const char *key)
-{
-	for (; o && o->keyword; o++)
-		if (strcmp(o->keyword, key) == 0)
-			return o;
-	return NULL;
-}
-
-static const char *option_get(const struct pgconn *c, const char *key)
-{
-	PQconninfoOption *o = option_find(c->options, key);
-
-	return o && o->val && *o->val ? o->val : NULL;
-}
-
-/* What the conninfo says, else what libpq takes from the environment. */
-static const char *option_or_env(const struct pgconn *c, const char *key)
-{
-	PQconninfoOption *o = option_find(c->options, key);
-	const char *env = o && o->envvar ? getenv(o->envvar) : NULL;
-
-	if (o && o->val)
-		return *o->val ? o->val : NULL;
-	return env && *env ? env : NULL;
-}
-
-/* libpq quotes the piece that it could not read: with a password that may be a part of
- * it. */
-static void error_hide_quoted(char *text)
-{
-	char *from = strchr(text, '"'), *to = strrchr(text, '"');
-
-	if (!from || to == from)
-		return;
-	memset(from, '.', 3 < to - from + 1 ? 3 : (size_t)(to - from + 1));
-	if (to - from + 1 > 3)
-		memmove(from + 3, to + 1, strlen(to + 1) + 1);
-}
-
-static bool conn_parse(struct pgconn *c, const char *conninfo, char **error)
-{
-	char *message = NULL;
-
-	c->options = PQconninfoParse(conninfo, &message);
-	if (!c->options) {
-		*error = text_one_line(message ? message : "out of memory");
-		PQfreemem(message);
-		if (strstr(conninfo, "password") || strstr(conninfo, "://"))
-			error_hide_quoted(*error);
-		return false;
-	}
-	if (option_get(c, "service")) {
-		*error = mem_strdup("service= is not supported: write host, port and dbname");
-		return false;
-	}
-	/* As libpq has it: a list in the conninfo is not completed from the environment. */
-	return pghosts_parse(option_or_env(c, "host"), option_or_env(c, "hostaddr"),
-		option_or_env(c, "port"), &c->hosts, error);
-}
-
-static int conn_timeout_ms(const struct pgconn *c)
-{
-	const char *text = option_or_env(c, "connect_timeout");
-	int seconds = text ? atoi(text) : 0;
-
-	return seconds > 0 && seconds < 86400 ? seconds * 1000 : CONNECT_TIMEOUT_MS;
-}
-
 struct pgconn *pgconn_new(struct event_base *base, const char *conninfo,
 	const char *application_name, const struct pgconn_callbacks *cb, void *arg,
 	char **error)
 {
 	struct pgconn *c = mem_alloc(sizeof(*c));
 
-	if (!conn_parse(c, conninfo, error)) {
-		PQconninfoFree(c->options);
+	if (!pginfo_init(&c->info, conninfo, application_name, error)) {
 		free(c);
 		return NULL;
 	}
 	c->base = base;
 	c->cb = *cb;
 	c->arg = arg;
-	c->application_name = mem_strdup(application_name);
-	c->connect_timeout_ms = conn_timeout_ms(c);
 	c->timer = loop_timer_new(base, conn_step, c);
 	c->last = &c->first;
 	return c;
@@ -360,12 +282,10 @@ static void conn_destroy(void *arg)
 	struct pgconn *c = arg;
 
 	loop_timer_free(c->timer);
-	PQconninfoFree(c->options);
-	pghosts_clear(&c->hosts);
+	pginfo_clear(&c->info);
 	buf_clear(&c->label);
 	buf_clear(&c->reasons);
 	buf_clear(&c->farewell);
-	free(c->application_name);
 	free(c);
 }
 
@@ -421,62 +341,6 @@ static void conn_label(
 {
 	buf_reset(&c->label);
 	pghost_print(host, addr, port, &c->label);
-}
-
-struct params {
-	const char *keys[PARAMS_MAX], *values[PARAMS_MAX];
-	int n;
-};
-
-static void params_set(struct params *p, const char *key, const char *value)
-{
-	if (!value)
-		return;
-	assert(p->n < PARAMS_MAX - 1);
-	p->keys[p->n] = key;
-	p->values[p->n++] = value;
-	p->keys[p->n] = p->values[p->n] = NULL;
-}
-
-static bool params_is_ours(const char *key)
-{
-	static const char *const ours[] = {
-		"host", "hostaddr", "port", "target_session_attrs", "client_encoding"};
-
-	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
-		if (strcmp(ours[i], key) == 0)
-			return true;
-	return false;
-}
-
-/* A dead server must be noticed within seconds; a conninfo may say otherwise. */
-static void params_defaults(const struct pgconn *c, struct params *p)
-{
-	static const char *const defaults[][2] = {
-		{"keepalives_idle", "5"}, {"keepalives_interval", "2"}, {"keepalives_count", "3"},
-		{"tcp_user_timeout", "10000"},
-		{"gssencmode", "disable"}, /* Kerberos look-ups block */
-	};
-
-	for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++)
-		if (option_find(c->options, defaults[i][0]) && !option_or_env(c, defaults[i][0]))
-			params_set(p, defaults[i][0], defaults[i][1]);
-	if (!option_get(c, "application_name"))
-		params_set(p, "application_name", c->application_name);
-}
-
-static void params_fill(const struct pgconn *c, const struct pghost *h, struct params *p)
-{
-	p->n = 0;
-	for (PQconninfoOption *o = c->options; o->keyword; o++)
-		if (o->val && *o->val && !params_is_ours(o->keyword))
-			params_set(p, o->keyword, o->val);
-	params_set(p, "host", h->host);
-	params_set(p, "hostaddr", c->addresses ? c->addresses[c->address] : h->hostaddr);
-	params_set(p, "port", h->port);
-	params_set(p, "target_session_attrs", "any"); /* checked in conn_check() */
-	params_set(p, "client_encoding", "UTF8");
-	params_defaults(c, p);
 }
 
 static bool result_is_fatal(const PGresult *res)
@@ -537,7 +401,7 @@ static void conn_looked_up(void *arg, char *const *addresses, int n, const char 
 
 static void conn_try_host(struct pgconn *c)
 {
-	const struct pghost *h = &c->hosts.list[c->host];
+	const struct pghost *h = &c->info.hosts.list[c->host];
 
 	conn_label(c, h->host, h->hostaddr, h->port);
 	if (!pghost_is_name(h)) {
@@ -546,7 +410,7 @@ static void conn_try_host(struct pgconn *c)
 		return;
 	}
 	c->state = CONN_LOOKUP;
-	loop_timer_start(c->timer, c->connect_timeout_ms);
+	loop_timer_start(c->timer, c->info.connect_timeout_ms);
 	c->lookup = lookup_new(c->base, h->host, conn_looked_up, c);
 }
 
@@ -563,10 +427,10 @@ static void conn_wait(struct pgconn *c, short what)
 
 static void conn_try_address(struct pgconn *c)
 {
-	const struct pghost *h = &c->hosts.list[c->host];
-	struct params p;
+	const struct pghost *h = &c->info.hosts.list[c->host];
+	struct pginfo_params p;
 
-	params_fill(c, h, &p);
+	pginfo_params(&c->info, h, c->addresses ? c->addresses[c->address] : NULL, &p);
 	c->sqlstate[0] = '\0';
 	buf_reset(&c->farewell);
 	c->pg = PQconnectStartParams(p.keys, p.values, 0);
@@ -582,7 +446,7 @@ static void conn_try_address(struct pgconn *c)
 		return;
 	}
 	c->state = CONN_TRYING;
-	loop_timer_start(c->timer, c->connect_timeout_ms);
+	loop_timer_start(c->timer, c->info.connect_timeout_ms);
 	conn_wait(c, EV_WRITE);
 }
 
@@ -600,10 +464,11 @@ static void conn_step(void *arg)
 	struct pgconn *c = arg;
 	char why[80];
 
-	snprintf(why, sizeof(why), "no answer within %g s", c->connect_timeout_ms / 1000.0);
+	snprintf(
+		why, sizeof(why), "no answer within %g s", c->info.connect_timeout_ms / 1000.0);
 	switch (c->state) {
 	case CONN_STARTING:
-		if (c->host == c->hosts.n)
+		if (c->host == c->info.hosts.n)
 			conn_give_up(c);
 		else if (c->naddresses)
 			conn_try_address(c);
@@ -840,7 +705,6 @@ static void conn_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct pgconn *c = arg;
 	unsigned turn = c->turn;
-	char *message;
 
 	(void)fd;
 	(void)what;
@@ -849,12 +713,11 @@ static void conn_readable(evutil_socket_t fd, short what, void *arg)
 		conn_process(c);
 		return;
 	}
-	/* What came before the end still counts. */
-	message = mem_strdup(PQerrorMessage(c->pg));
-	conn_process(c);
+	if (!c->farewell.len)
+		buf_adds(&c->farewell, PQerrorMessage(c->pg));
+	conn_process(c); /* what came before the end still counts */
 	if (c->turn == turn)
-		conn_lost(c, message);
-	free(message);
+		conn_lost(c, "the connection ended");
 }
 
 static void conn_writable(evutil_socket_t fd, short what, void *arg)

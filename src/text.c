@@ -2,77 +2,45 @@
 #include "text.h"
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <string.h>
 
 #include "buf.h"
+#include "utf8.h"
 
-/* How many bytes a first byte announces, its smallest code point; overlong ones are
- * refused. */
-static size_t utf8_begin(unsigned char first, uint32_t *code, uint32_t *smallest)
+/* The run of spaces and control characters at `s`; does a line end in it? */
+static size_t blank_len(const char *s, bool *newline)
 {
-	static const struct {
-		unsigned char mask, value;
-		uint32_t smallest;
-	} kinds[] = {
-		{0x80, 0x00, 0}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
+	size_t len = 0, n;
 
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		if ((first & kinds[i].mask) == kinds[i].value) {
-			*code = first & (unsigned char)~kinds[i].mask;
-			*smallest = kinds[i].smallest;
-			return i + 1;
-		}
+	*newline = false;
+	while (s[len]) {
+		n = utf8_len(s + len, strnlen(s + len, 4));
+		if (n == 0 || !(s[len] == ' ' || utf8_is_control(s + len, n)))
+			break;
+		*newline |= s[len] == '\n';
+		len += n;
 	}
-	return 0;
-}
-
-size_t text_utf8_len(const char *s, size_t len)
-{
-	uint32_t code, smallest;
-	size_t n = len ? utf8_begin((unsigned char)s[0], &code, &smallest) : 0;
-
-	if (n == 0 || n > len)
-		return 0;
-	for (size_t i = 1; i < n; i++) {
-		unsigned char c = (unsigned char)s[i];
-
-		if ((c & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (c & 0x3f);
-	}
-	if (code < smallest || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
-		return 0;
-	return n;
-}
-
-static bool is_blank(char c)
-{
-	return (unsigned char)c <= ' ' || c == 0x7f;
+	return len;
 }
 
 char *text_one_line(const char *text)
 {
-	size_t len = strlen(text), n;
-	bool blank = false;
+	const char *s = text;
+	bool newline;
 	struct buf b;
+	size_t n;
 
 	buf_init(&b);
-	for (size_t i = 0; i < len; i += n) {
-		n = text_utf8_len(text + i, len - i);
-		if (n <= 1 && is_blank(text[i])) {
-			blank = true;
-			n = 1;
-			continue;
-		}
-		if (blank && b.len)
-			buf_addc(&b, ' ');
-		blank = false;
+	while (*s) {
+		n = blank_len(s, &newline);
+		s += n;
+		if (n && *s && b.len)
+			buf_adds(&b, newline ? " - " : " ");
 		if (n)
-			buf_add(&b, text + i, n);
-		else
-			buf_addc(&b, '?');
-		n = n ? n : 1;
+			continue;
+		n = utf8_len(s, strnlen(s, 4));
+		buf_add(&b, n ? s : "?", n ? n : 1);
+		s += n ? n : 1;
 	}
 	return buf_take(&b);
 }
