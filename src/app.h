@@ -1,6 +1,6 @@
 /*
- * Layer 3: what the faces can reach. main.c fills it once and owns everything in it; a reload
- * replaces `options` and `dialplan`, so read them through this struct each time.
+ * Layer 3: what the faces can reach. main.c fills it once and owns everything in it; a
+ * reload replaces `options` and `dialplan`, so read them through this struct each time.
  */
 #ifndef APP_H
 #define APP_H
@@ -27,7 +27,8 @@ struct app {
 	int verbose;             /* begins as options->verbose */
 	int64_t started_us;      /* monotonic */
 	int64_t reloaded_us;     /* monotonic; 0: never */
-	/* Read the files again. False: kept what was there; `messages` says why, or what changed. */
+	/* Read the files again. False: kept what was there; `messages` says why, or what
+	 * changed. */
 	bool (*reload)(struct app *app, struct buf *messages);
 	/* End the daemon after this loop turn; gracefully: deliver what waits first. */
 	void (*stop)(struct app *app, bool gracefully);

@@ -1,4 +1,5 @@
-/* Layer 1: frames between the console's client and the daemon: reading and printing them. */
+/* Layer 1: frames between the console's client and the daemon: reading and printing them.
+ */
 #include "frame.h"
 
 #include <assert.h>
@@ -71,7 +72,8 @@ static bool parse_header(
 	}
 	if (!parse_number(line, type, 9999, &version) || version != FRAME_VERSION) {
 		*why = "another version of the console's protocol (1 is spoken here): "
-			   "client and daemon must be of one release; restart the daemon after an upgrade";
+			   "client and daemon must be of one release; restart the daemon after an "
+			   "upgrade";
 		return false;
 	}
 	if (!find_type(type + 1, (size_t)(length - type - 1), &out->type)) {
@@ -121,7 +123,8 @@ int frame_reader_next(struct frame_reader *r, struct frame *out, const char **wh
 	uncover(r);
 	const char *line = buf_str(&r->in) + r->at;
 	size_t have = r->in.len - r->at;
-	const char *end = memchr(line, '\n', have < HEADER_MAX_BYTES ? have : HEADER_MAX_BYTES);
+	const char *end =
+		memchr(line, '\n', have < HEADER_MAX_BYTES ? have : HEADER_MAX_BYTES);
 
 	if (!end) {
 		*why = "a header is too long";

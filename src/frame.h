@@ -1,8 +1,8 @@
 /*
  * Layer 1: frames between the console's client and the daemon.
  *
- * A frame is one header line and then bytes: "1 run 12\ncore show hin". The first field is the
- * version of this grammar, then the type, then how many bytes follow.
+ * A frame is one header line and then bytes: "1 run 12\ncore show hin". The first field
+ * is the version of this grammar, then the type, then how many bytes follow.
  */
 #ifndef FRAME_H
 #define FRAME_H
@@ -17,9 +17,9 @@
 
 enum frame_type {
 	/* client -> daemon */
-	FRAME_OPEN,     /* "once", "script" or "interactive", and " json" behind it for JSON */
-	FRAME_RUN,      /* a command line */
-	FRAME_CANCEL,   /* give up the running command */
+	FRAME_OPEN,   /* "once", "script" or "interactive", and " json" behind it for JSON */
+	FRAME_RUN,    /* a command line */
+	FRAME_CANCEL, /* give up the running command */
 	FRAME_COMPLETE, /* a line up to the cursor: asks for a list */
 	/* daemon -> client */
 	FRAME_READY, /* answers open: system name, version and pid, divided by tabs */
@@ -49,7 +49,8 @@ struct frame_reader {
 void frame_reader_init(struct frame_reader *r);
 void frame_reader_clear(struct frame_reader *r);
 void frame_reader_add(struct frame_reader *r, const void *bytes, size_t len);
-/* 1 and a frame; 0: more bytes are needed; -1: this is no frame, *why says what is wrong. */
+/* 1 and a frame; 0: more bytes are needed; -1: this is no frame, *why says what is wrong.
+ */
 int frame_reader_next(struct frame_reader *r, struct frame *out, const char **why);
 
 /* Appends a frame; `len` is at most FRAME_MAX_BYTES. */

@@ -1,0 +1,145 @@
+/* Layer 0: the console's unix socket. */
+#include "console_socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "mem.h"
+
+#define SOCKET_MODE    0660
+#define SOCKET_BACKLOG 64
+
+static int new_socket(void)
+{
+	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+/* A full backlog (EAGAIN) is a living daemon too. */
+static bool is_alive(const struct sockaddr_un *addr)
+{
+	int fd = new_socket();
+	int rc = connect(fd, (const struct sockaddr *)addr, sizeof(*addr));
+	bool alive = rc == 0 || errno == EAGAIN || errno == EINPROGRESS || errno == EACCES;
+
+	if (fd >= 0)
+		close(fd);
+	return alive;
+}
+
+/* Removes what a dead daemon left. */
+static bool make_room(const struct sockaddr_un *addr, char **error)
+{
+	struct stat st;
+
+	if (lstat(addr->sun_path, &st) < 0)
+		return true;
+	if (!S_ISSOCK(st.st_mode)) {
+		*error = mem_printf("%s is there and is no socket: remove it, or set another "
+							"run_directory or socket",
+			addr->sun_path);
+		return false;
+	}
+	if (is_alive(addr)) {
+		*error =
+			mem_printf("another pgdevstated listens on %s: stop it, or give this one "
+					   "another run_directory or socket",
+				addr->sun_path);
+		return false;
+	}
+	if (unlink(addr->sun_path) < 0) {
+		*error = mem_printf(
+			"cannot remove the old socket %s: %s", addr->sun_path, strerror(errno));
+		return false;
+	}
+	return true;
+}
+
+/*
+ * The mode is set before the file is there, so that it is never wider; and once more
+ * behind, because the umask may have taken bits away.
+ */
+static bool bind_and_listen(
+	struct console_socket *s, const struct sockaddr_un *addr, char **error)
+{
+	struct stat st;
+
+	s->fd = new_socket();
+	if (s->fd < 0 || fchmod(s->fd, SOCKET_MODE) < 0 ||
+		bind(s->fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 ||
+		chmod(addr->sun_path, SOCKET_MODE) < 0 || listen(s->fd, SOCKET_BACKLOG) < 0 ||
+		lstat(addr->sun_path, &st) < 0) {
+		*error = mem_printf(
+			"cannot make the console's socket %s: %s", addr->sun_path, strerror(errno));
+		return false;
+	}
+	s->dev = st.st_dev;
+	s->ino = st.st_ino;
+	return true;
+}
+
+/* Looking, removing and binding are one step for daemons that start at the same moment.
+ */
+static int lock_directory(const char *path, char **error)
+{
+	char *copy = mem_strdup(path);
+	const char *dir = dirname(copy);
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		*error = mem_printf("cannot open the directory %s of the console's socket: %s",
+			dir, strerror(errno));
+	else
+		while (flock(fd, LOCK_EX) < 0 && errno == EINTR)
+			;
+	free(copy);
+	return fd;
+}
+
+struct console_socket *console_socket_open(const char *path, char **error)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	struct console_socket *s;
+
+	if (strlen(path) >= sizeof(addr.sun_path)) {
+		*error = mem_printf("the socket's path %s is too long: at most %zu bytes", path,
+			sizeof(addr.sun_path) - 1);
+		return NULL;
+	}
+	strcpy(addr.sun_path, path);
+	int lock = lock_directory(path, error);
+	if (lock < 0)
+		return NULL;
+	s = mem_alloc(sizeof(*s));
+	s->fd = -1;
+	s->path = mem_strdup(path);
+	bool ok = make_room(&addr, error) && bind_and_listen(s, &addr, error);
+	close(lock);
+	if (!ok) {
+		console_socket_close(s);
+		return NULL;
+	}
+	return s;
+}
+
+void console_socket_close(struct console_socket *s)
+{
+	struct stat st;
+
+	if (!s)
+		return;
+	if (s->fd >= 0)
+		close(s->fd);
+	if (s->ino && lstat(s->path, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino)
+		unlink(s->path);
+	free(s->path);
+	free(s);
+}
