@@ -38,7 +38,8 @@ struct node_callbacks {
 	void (*changed)(void *arg, enum key_kind kind, const char *key, const struct sum *was,
 		const struct sum *now);
 	void (*phase)(void *arg, enum node_phase phase);
-	void (*left)(void *arg); /* after node_leave(): said goodbye, or could not */
+	void (*rearm)(void *arg); /* node_next_us() is different now */
+	void (*left)(void *arg);  /* after node_leave(): said goodbye, or could not */
 };
 
 /* Config's strings are borrowed for the node's life. */

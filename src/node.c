@@ -1,0 +1,355 @@
+/*
+ * The node without its I/O: wires stage 2 (outbox) to stage 8's door by callbacks, takes
+ * own statements, answers questions. What is asked of the database, and when, is
+ * session.c's.
+ */
+#include "node.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "mem.h"
+#include "node_parts.h"
+
+const char *db_op_name(enum db_op op)
+{
+	static const char *const names[DB_OPS] = {"connect", "register", "resume", "listen",
+		"publish", "tick", "leave", "ping", "read_rows", "read_journal", "read_heads"};
+
+	return names[op];
+}
+
+/* ---- stage 7 -> 8 ---- */
+
+static void cache_changed(void *arg, enum key_kind kind, const char *key,
+	const struct sum *was, const struct sum *now)
+{
+	struct node *n = arg;
+
+	n->cb.changed(n->arg, kind, key, was, now);
+}
+
+static void cache_touched(void *arg, enum key_kind kind, const char *key)
+{
+	struct node *n = arg;
+
+	if (kind == KEY_DEVICE)
+		trace_device(n->cache, key);
+}
+
+/* ---- stage 6 -> 2, 5: what the listener hears of ourselves and of the cluster ---- */
+
+static void own_begin(void *arg)
+{
+	struct node *n = arg;
+
+	outbox_compare_begin(n->outbox, !n->adopted);
+}
+
+static void own_row(
+	void *arg, enum key_kind kind, const char *key, const struct value *v, int64_t seq)
+{
+	struct node *n = arg;
+
+	if (outbox_compare(n->outbox, kind, key, v, seq, n->now_us))
+		cache_put(n->cache, n->self, kind, key, v);
+}
+
+static void own_end(void *arg, int64_t seq)
+{
+	struct node *n = arg;
+
+	(void)seq;
+	outbox_compare_end(n->outbox, n->now_us);
+	if (!n->adopted && outbox_count(n->outbox, KEY_DEVICE) > 0)
+		log_notice("outbox", "own states were taken over devices=%zu mailboxes=%zu",
+			outbox_count(n->outbox, KEY_DEVICE), outbox_count(n->outbox, KEY_MAILBOX));
+	n->adopted = true;
+	n->comparing = false;
+}
+
+static void own_audit(
+	void *arg, const struct payload_head *head, int64_t rows, uint64_t digest)
+{
+	struct node *n = arg;
+
+	if (!lease_may_write(&n->lease) || n->comparing || head->seq != n->lease.seq ||
+		!uuid_equal(&head->incarnation, &n->lease.incarnation))
+		return;
+	n->counters[COUNT_AUDITS]++;
+	if (outbox_audit(n->outbox, rows, digest))
+		return;
+	n->counters[COUNT_AUDITS_BAD]++;
+	log_warning("outbox",
+		"audit: the database's rows of this node are not what it said, comparing all "
+		"rows=%lld",
+		(long long)rows);
+	n->comparing = true;
+	listener_compare_own(n->listener);
+}
+
+static void got_pulse(
+	void *arg, const struct entity_id *coordinator, int64_t number, int64_t clock_us)
+{
+	struct node *n = arg;
+
+	n->counters[COUNT_PULSES]++;
+	n->clock_offset_us = clock_us - n->now_us;
+	coordinator_pulse(&n->coordinator, coordinator, number, n->now_us);
+}
+
+static void got_twin(
+	void *arg, const struct uuid *incarnation, const struct payload_entity *who)
+{
+	struct node *n = arg;
+	char id[ENTITY_ID_TEXT];
+
+	if (uuid_equal(incarnation, &n->lease.incarnation) ||
+		uuid_equal(incarnation, &n->lease.asked))
+		return;
+	log_error("session",
+		"another process asked for our entity id %s and was refused: name=%s host=%s "
+		"pid=%d. "
+		"Give one of the two an entity_id of its own in [options]",
+		entity_id_print(&n->cfg.self.entity, id), who->name, who->host, who->pid);
+}
+
+static void got_ping(void *arg, const struct entity_id *from, int64_t nonce)
+{
+	struct node *n = arg;
+	struct node_ping answer = {.nonce = nonce, .answer = true, .to = *from};
+
+	if (lease_may_write(&n->lease))
+		wait_add_ping(n, &answer);
+}
+
+static void got_pong(void *arg, const struct entity_id *from, int64_t nonce)
+{
+	wait_pong(arg, from, nonce);
+}
+
+/* ---- the port's events ---- */
+
+static void event_result(void *arg, const struct db_result *res)
+{
+	session_result(arg, res);
+}
+
+static void event_payload(void *arg, enum db_op op, const char *text, size_t len)
+{
+	struct node *n = arg;
+
+	(void)op;
+	if (n->reading)
+		listener_read_payload(n->listener, text, len);
+}
+
+static void event_notify(void *arg, const char *text, size_t len)
+{
+	struct node *n = arg;
+
+	listener_notify(n->listener, text, len);
+	session_kick(n);
+}
+
+static void event_lost(void *arg, const char *sqlstate, const char *reason)
+{
+	struct node *n = arg;
+
+	(void)sqlstate;
+	session_lost(n, reason);
+	session_kick(n);
+}
+
+struct db_events node_events(struct node *n)
+{
+	return (struct db_events){event_result, event_payload, event_notify, event_lost, n};
+}
+
+/* ---- life ---- */
+
+static void stages_new(struct node *n)
+{
+	static const struct cache_callbacks to_hints = {cache_changed, cache_touched};
+	static const struct listener_callbacks to_node = {
+		own_begin, own_row, own_end, own_audit, got_pulse, got_twin, got_ping, got_pong};
+
+	n->outbox = outbox_new();
+	n->publisher = publisher_new(n->outbox);
+	lease_init(&n->lease);
+	n->cache = cache_new(&to_hints, n);
+	n->listener = listener_new(n->cache, &n->cfg.self.entity, &to_node, n);
+	n->self = cache_entity_get(n->cache, &n->cfg.self.entity);
+	n->self->self = true;
+	n->self->known = true;
+	n->self->head.alive = true;
+	snprintf(n->self->who.name, sizeof(n->self->who.name), "%s", n->cfg.self.name);
+	snprintf(n->self->who.host, sizeof(n->self->who.host), "%s", n->cfg.self.host);
+	snprintf(
+		n->self->who.version, sizeof(n->self->who.version), "%s", n->cfg.self.version);
+	n->self->who.pid = n->cfg.self.pid;
+}
+
+struct node *node_new(const struct node_config *cfg, const struct db_port *port,
+	const struct node_callbacks *cb, void *arg, int64_t now_us)
+{
+	struct node *n = mem_alloc(sizeof(*n));
+
+	n->cfg = *cfg;
+	n->port = *port;
+	n->cb = *cb;
+	n->arg = arg;
+	n->now_us = now_us;
+	n->phase_since_us = now_us;
+	n->phase = NODE_DOWN;
+	stages_new(n);
+	for (int kind = 0; kind < KEY_KINDS; kind++) {
+		outbox_set_published(n->outbox, kind, cfg->publish[kind], now_us);
+		cache_set_subscribed(n->cache, kind, cfg->subscribe[kind]);
+	}
+	return n;
+}
+
+void node_free(struct node *n)
+{
+	if (!n)
+		return;
+	wait_free(n);
+	listener_free(n->listener);
+	cache_free(n->cache);
+	publisher_free(n->publisher);
+	outbox_free(n->outbox);
+	free(n);
+}
+
+void node_now(struct node *n, int64_t now_us)
+{
+	n->now_us = now_us;
+}
+
+void node_start(struct node *n, int64_t now_us)
+{
+	n->now_us = now_us;
+	session_start(n);
+}
+
+void node_timer(struct node *n, int64_t now_us)
+{
+	n->now_us = now_us;
+	session_timer(n);
+}
+
+int64_t node_next_us(const struct node *n)
+{
+	int64_t session = session_next_us(n);
+	int64_t wait = wait_next_us(n);
+
+	return wait < session ? wait : session;
+}
+
+void node_leave(struct node *n)
+{
+	session_leave(n);
+}
+
+void node_reconfigure(struct node *n, const bool publish[KEY_KINDS],
+	const bool subscribe[KEY_KINDS], int stale_after_ms)
+{
+	for (int kind = 0; kind < KEY_KINDS; kind++) {
+		outbox_set_published(n->outbox, kind, publish[kind], n->now_us);
+		cache_set_subscribed(n->cache, kind, subscribe[kind]);
+	}
+	n->cfg.stale_after_ms = stale_after_ms;
+	session_kick(n);
+}
+
+/* ---- own statements ---- */
+
+void node_set(struct node *n, enum key_kind kind, const char *key, const struct value *v)
+{
+	struct value value = *v;
+
+	if (!outbox_set(n->outbox, kind, key, v, n->now_us))
+		return;
+	value.stamp_us = n->now_us + n->clock_offset_us;
+	cache_put(n->cache, n->self, kind, key, &value);
+	session_kick(n);
+}
+
+bool node_remove(struct node *n, enum key_kind kind, const char *key)
+{
+	if (!outbox_remove(n->outbox, kind, key, n->now_us))
+		return false;
+	cache_remove(n->cache, n->self, kind, key);
+	session_kick(n);
+	return true;
+}
+
+/* ---- looking ---- */
+
+struct cache *node_cache(struct node *n)
+{
+	return n->cache;
+}
+
+enum device_state node_device_state(struct node *n, const char *device)
+{
+	struct sum sum;
+
+	cache_sum(n->cache, KEY_DEVICE, device, &sum);
+	return sum.value.state;
+}
+
+const char *node_counter_name(enum node_counter c)
+{
+	static const char *const names[NODE_COUNTERS] = {"publishes", "rows_sent", "payloads",
+		"payloads_bad", "older", "gaps", "pulls", "reloads", "snapshots", "audits",
+		"audits_bad", "keys_refused", "fenced", "connects", "rewinds", "pulses",
+		"coordinator_changes", "refusals"};
+
+	return names[c];
+}
+
+static void counters_fill(const struct node *n, int64_t *counters)
+{
+	struct listener_counts heard;
+
+	listener_counts(n->listener, &heard);
+	memcpy(counters, n->counters, sizeof(n->counters));
+	counters[COUNT_ROWS_SENT] = publisher_rows(n->publisher);
+	counters[COUNT_KEYS_REFUSED] = publisher_refused_keys(n->publisher);
+	counters[COUNT_PAYLOADS] = heard.payloads;
+	counters[COUNT_PAYLOADS_BAD] = heard.bad;
+	counters[COUNT_OLDER] = heard.older;
+	counters[COUNT_GAPS] = heard.gaps;
+	counters[COUNT_PULLS] = heard.pulls;
+	counters[COUNT_RELOADS] = heard.reloads;
+	counters[COUNT_AUDITS] += heard.audits;
+	counters[COUNT_AUDITS_BAD] += heard.audits_bad;
+	counters[COUNT_COORDINATOR_CHANGES] = n->coordinator.changes;
+}
+
+void node_get_status(struct node *n, struct node_status *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->phase = n->phase;
+	out->incarnation = n->lease.incarnation;
+	out->seq = n->lease.seq;
+	out->site = n->lease.site;
+	out->last_error = n->last_error;
+	out->phase_since_us = n->phase_since_us;
+	out->pulse_age_us =
+		n->coordinator.heard_us ? n->now_us - n->coordinator.heard_us : -1;
+	out->unsent = outbox_dirty(n->outbox);
+	out->oldest_unsent_us = outbox_oldest_us(n->outbox, n->now_us);
+	for (int kind = 0; kind < KEY_KINDS; kind++)
+		out->own[kind] = outbox_count(n->outbox, kind);
+	out->coordinator = coordinator_is_us(&n->coordinator);
+	if (n->coordinator.known)
+		out->coordinator_id = n->coordinator.id;
+	out->holder = n->holder;
+	counters_fill(n, out->counters);
+}

@@ -1,0 +1,105 @@
+/*
+ * The inside of a node, shared by node.c (stages wired, own statements), session.c (what
+ * is asked of the database, in which order) and node_wait.c (who waits for an answer).
+ */
+#ifndef NODE_PARTS_H
+#define NODE_PARTS_H
+
+#include "cache.h"
+#include "coordinator.h"
+#include "lease.h"
+#include "listener.h"
+#include "node.h"
+#include "outbox.h"
+#include "publisher.h"
+
+#define MOST_ANSWERS 64
+
+struct node_ping {
+	int64_t nonce;
+	bool answer;         /* of somebody's ping, else our own */
+	struct entity_id to; /* answer: whom */
+};
+
+struct node_waiter { /* for acks */
+	struct node_waiter *next;
+	uint64_t mark;
+	int64_t until_us;
+	void (*fn)(void *arg, bool acked);
+	void *arg;
+};
+
+struct node_pinger {
+	struct node_pinger *next;
+	int64_t nonce;
+	int64_t sent_us;
+	void (*fn)(void *arg, int64_t nonce, const struct entity_id *from, int64_t rtt_us);
+	void *arg;
+};
+
+struct node {
+	struct node_config cfg;
+	struct db_port port;
+	struct node_callbacks cb;
+	void *arg;
+	int64_t now_us;
+
+	/* the stages, in the order of the flow */
+	struct outbox *outbox;
+	struct publisher *publisher;
+	struct lease lease;
+	struct coordinator coordinator;
+	struct listener *listener;
+	struct cache *cache;
+	struct cache_entity *self;
+
+	/* the session (session.c) */
+	enum node_phase phase;
+	int64_t phase_since_us;
+	enum db_op asked; /* main session: the request under way ... */
+	bool asking;      /* ... if there is one */
+	bool reading;     /* second session */
+	bool listening;   /* LISTEN is in force on this session */
+	bool adopted;     /* own rows were compared once by this process */
+	bool comparing;   /* own rows are to be compared before we publish */
+	bool leaving;
+	int64_t leave_until_us;
+	int64_t retry_us; /* DOWN: connect; REFUSED: register again */
+	int64_t retry_delay_us;
+	int64_t read_retry_us;
+	int64_t beat_us;         /* the next one is due */
+	int64_t stale_us;        /* others' states are dropped then; 0: not ticking */
+	int64_t clock_offset_us; /* database's clock less our monotonic one */
+	char last_error[512];
+	char holder[768];
+	int64_t counters[NODE_COUNTERS];
+
+	/* who waits (node_wait.c) */
+	struct node_ping pings[MOST_ANSWERS]; /* to be sent */
+	int npings;
+	struct node_waiter *waiters;
+	struct node_pinger *pingers;
+};
+
+/* session.c */
+void session_start(struct node *n);
+void session_kick(struct node *n);  /* ask what is next, if anything */
+void session_timer(struct node *n); /* time has passed */
+int64_t session_next_us(const struct node *n);
+void session_result(struct node *n, const struct db_result *res);
+void session_lost(struct node *n, const char *reason);
+void session_leave(struct node *n);
+bool session_is_up(const struct node *n); /* READY or REFUSED, or loading */
+
+/* node_wait.c */
+void wait_check(struct node *n);
+int64_t wait_next_us(const struct node *n); /* INT64_MAX: none */
+void wait_free(struct node *n);
+bool wait_next_ping(struct node *n, struct node_ping *out);
+void wait_add_ping(struct node *n, const struct node_ping *ping);
+void wait_pong(struct node *n, const struct entity_id *from, int64_t nonce);
+
+/* node_trace.c: debug 1 */
+void trace_device(struct cache *c, const char *device);
+
+#endif

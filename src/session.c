@@ -1,0 +1,579 @@
+/*
+ * Stages 3 to 6, their order: what is asked of the database next.
+ * In:    results, losses, time.
+ * Out:   one request at a time on the main session, one on the reading session.
+ * Owns:  the phase of the node, when to try again.
+ * Never: I/O of its own, nor what an answer means for the outbox or the cache.
+ *
+ *   DOWN -> CONNECTING -> REGISTERING -> LISTENING -> LOADING -> READY (or REFUSED)
+ *     ^_________________________ lost, at any point ______________________|
+ *
+ * While READY or REFUSED, whatever is due goes first come, first served: answers to
+ * pings, publish, tick, beat, and a new try to register where we were refused.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "log.h"
+#include "node_parts.h"
+
+#define RETRY_MIN_US     INT64_C(250000)
+#define RETRY_MAX_US     INT64_C(10000000)
+#define REFUSED_RETRY_US INT64_C(2000000)
+#define BEAT_MAX_US      INT64_C(2000000)
+#define LEAVE_US         INT64_C(3000000)
+#define ANSWER_MS        5000
+#define READ_MS          120000
+
+static const char *const phase_names[] = {"down", "connecting", "registering",
+	"listening", "loading", "ready", "refused", "leaving", "left"};
+
+const char *node_phase_name(enum node_phase p)
+{
+	return phase_names[p];
+}
+
+static void phase_set(struct node *n, enum node_phase phase)
+{
+	if (n->phase == phase)
+		return;
+	log_debug(2, "session", "phase %s -> %s", phase_names[n->phase], phase_names[phase]);
+	n->phase = phase;
+	n->phase_since_us = n->now_us;
+	n->cb.phase(n->arg, phase);
+}
+
+bool session_is_up(const struct node *n)
+{
+	return n->phase == NODE_LOADING || n->phase == NODE_READY ||
+		   n->phase == NODE_REFUSED || n->phase == NODE_LEAVING;
+}
+
+static int64_t beat_period_us(const struct node *n)
+{
+	int64_t period = n->cfg.self.lease_ms * INT64_C(1000) / 5;
+
+	return period < BEAT_MAX_US ? period : BEAT_MAX_US;
+}
+
+/* Doubled at each failure, and spread over +-25 % so that nodes do not come all at once.
+ */
+static void retry_later(struct node *n)
+{
+	uint32_t spread = (uint32_t)n->cfg.self.pid * 2654435761u ^ (uint32_t)n->now_us;
+
+	n->retry_delay_us = n->retry_delay_us ? n->retry_delay_us * 2 : RETRY_MIN_US;
+	if (n->retry_delay_us > RETRY_MAX_US)
+		n->retry_delay_us = RETRY_MAX_US;
+	n->retry_us =
+		n->now_us + n->retry_delay_us * 3 / 4 + spread % (n->retry_delay_us / 2);
+}
+
+/* ---- losing it ---- */
+
+static void error_remember(struct node *n, const char *reason)
+{
+	if (strncmp(n->last_error, reason, sizeof(n->last_error) - 1) == 0) {
+		log_debug(1, "session", "still: %s", reason);
+		return;
+	}
+	snprintf(n->last_error, sizeof(n->last_error), "%s", reason);
+	log_error("session", "%s", reason);
+}
+
+static void left(struct node *n)
+{
+	n->leaving = false;
+	phase_set(n, NODE_LEFT);
+	n->cb.left(n->arg);
+}
+
+void session_lost(struct node *n, const char *reason)
+{
+	bool was_up = session_is_up(n);
+
+	if (n->phase == NODE_DOWN || n->phase == NODE_LEFT)
+		return;
+	error_remember(n, reason);
+	n->port.disconnect(n->port.arg, reason);
+	n->asking = false;
+	n->reading = false;
+	n->listening = false;
+	n->npings = 0;
+	publisher_reset(n->publisher);
+	lease_lost(&n->lease);
+	coordinator_disconnected(&n->coordinator);
+	listener_disconnected(n->listener);
+	if (was_up && n->cfg.stale_after_ms > 0 && n->stale_us == 0)
+		n->stale_us = n->now_us + n->cfg.stale_after_ms * INT64_C(1000);
+	if (n->leaving) {
+		left(n);
+		return;
+	}
+	retry_later(n);
+	phase_set(n, NODE_DOWN);
+}
+
+static void session_failed(struct node *n, const struct db_result *res)
+{
+	session_lost(n, res->message && res->message[0] ? res->message : "no answer came");
+}
+
+/* ---- asking ---- */
+
+static void ask(struct node *n, struct db_request *req)
+{
+	req->self = &n->cfg.self;
+	if (req->op != DB_REGISTER && req->op != DB_RESUME) {
+		req->incarnation = n->lease.incarnation;
+		req->session = n->lease.session;
+	}
+	if (req->deadline_ms == 0)
+		req->deadline_ms = ANSWER_MS;
+	n->asked = req->op;
+	n->asking = true;
+	n->port.submit(n->port.arg, req);
+}
+
+static void ask_lease(struct node *n)
+{
+	struct db_request req = {0};
+
+	if (n->phase != NODE_REFUSED)
+		phase_set(n, NODE_REGISTERING);
+	lease_request(&n->lease, &req);
+	ask(n, &req);
+}
+
+static bool ask_ping(struct node *n)
+{
+	struct db_request req = {.op = DB_PING};
+	struct node_ping ping;
+
+	if (!wait_next_ping(n, &ping))
+		return false;
+	req.nonce = ping.nonce;
+	req.to = ping.answer ? &ping.to : NULL;
+	ask(n, &req);
+	return true;
+}
+
+static bool ask_tick(struct node *n)
+{
+	struct db_request req = {.op = DB_TICK, .token = n->coordinator.token};
+
+	if (n->now_us < coordinator_due_us(&n->coordinator))
+		return false;
+	ask(n, &req);
+	return true;
+}
+
+static bool ask_publish(struct node *n)
+{
+	struct db_request req = {0};
+	bool beat = n->now_us >= n->beat_us;
+
+	/* Before own rows were compared, only beats: what to send is not known yet. */
+	if (n->comparing) {
+		if (!beat)
+			return false;
+		req = (struct db_request){.op = DB_PUBLISH, .reporting = -1};
+		ask(n, &req);
+		return true;
+	}
+	if (!publisher_request(n->publisher, beat, n->now_us, &req))
+		return false;
+	n->counters[COUNT_PUBLISHES] += req.nitems > 0;
+	ask(n, &req);
+	return true;
+}
+
+static bool ask_leave(struct node *n)
+{
+	struct db_request req = {.op = DB_LEAVE};
+
+	if (!n->leaving || n->phase == NODE_LEAVING)
+		return false;
+	if (outbox_dirty(n->outbox) > 0 && n->now_us < n->leave_until_us)
+		return false;
+	phase_set(n, NODE_LEAVING);
+	ask(n, &req);
+	return true;
+}
+
+static void ask_in_session(struct node *n)
+{
+	static bool (*const due[])(struct node *) = {
+		ask_leave, ask_ping, ask_tick, ask_publish};
+
+	if (lease_may_write(&n->lease)) {
+		for (size_t i = 0; i < sizeof(due) / sizeof(due[0]) && !due[i](n); i++)
+			;
+	} else if (n->leaving) {
+		session_lost(n, "leaving");
+	} else if (n->now_us >= n->retry_us) {
+		ask_lease(n);
+	}
+}
+
+static void ask_main(struct node *n)
+{
+	struct db_request req = {0};
+
+	switch (n->phase) {
+	case NODE_DOWN:
+		if (n->now_us < n->retry_us)
+			return;
+		phase_set(n, NODE_CONNECTING);
+		req.op = DB_CONNECT;
+		req.deadline_ms = INT32_MAX; /* the port has timers for each host */
+		ask(n, &req);
+		break;
+	case NODE_REGISTERING:
+		ask_lease(n);
+		break;
+	case NODE_LISTENING:
+		req.op = DB_LISTEN;
+		req.channel = n->lease.channel;
+		ask(n, &req);
+		break;
+	case NODE_LOADING:
+	case NODE_READY:
+	case NODE_REFUSED:
+		ask_in_session(n);
+		break;
+	default:
+		break;
+	}
+}
+
+static void ask_reader(struct node *n)
+{
+	struct db_request req = {.deadline_ms = READ_MS};
+
+	if (n->reading || !session_is_up(n) || n->now_us < n->read_retry_us)
+		return;
+	if (!listener_next_read(n->listener, &req))
+		return;
+	req.self = &n->cfg.self;
+	n->counters[COUNT_SNAPSHOTS] += req.op == DB_READ_ROWS && !req.entity;
+	n->reading = true;
+	n->port.submit(n->port.arg, &req);
+}
+
+static void loaded_check(struct node *n)
+{
+	enum node_phase phase = lease_may_write(&n->lease) ? NODE_READY : NODE_REFUSED;
+
+	if (n->phase != NODE_LOADING || !listener_is_loaded(n->listener))
+		return;
+	n->stale_us = 0;
+	n->retry_delay_us = 0;
+	cache_set_stale(n->cache, false);
+	if (phase == NODE_READY)
+		n->last_error[0] = '\0';
+	phase_set(n, phase);
+	log_notice("session", "%s site=%d seq=%lld entities=%d devices=%lld mailboxes=%lld",
+		phase_names[phase], n->lease.site, (long long)n->lease.seq,
+		cache_entities(n->cache), (long long)cache_keys(n->cache, KEY_DEVICE),
+		(long long)cache_keys(n->cache, KEY_MAILBOX));
+}
+
+void session_kick(struct node *n)
+{
+	loaded_check(n);
+	if (!n->asking)
+		ask_main(n);
+	ask_reader(n);
+	wait_check(n);
+	n->cb.rearm(n->arg);
+}
+
+/* ---- answers ---- */
+
+static void got_connect(struct node *n, const struct db_result *res)
+{
+	if (!res->ok) {
+		session_failed(n, res);
+		return;
+	}
+	n->counters[COUNT_CONNECTS]++;
+	phase_set(n, NODE_REGISTERING);
+}
+
+static void refused(struct node *n, const struct db_lease *got)
+{
+	char text[sizeof(n->holder)], id[ENTITY_ID_TEXT];
+
+	snprintf(text, sizeof(text), "%s host=%s pid=%d since=%s", got->holder_name,
+		got->holder_host, got->holder_pid, got->holder_since);
+	n->counters[COUNT_REFUSALS]++;
+	n->retry_us = n->now_us + REFUSED_RETRY_US;
+	if (strcmp(text, n->holder) == 0)
+		return; /* said already */
+	snprintf(n->holder, sizeof(n->holder), "%s", text);
+	log_error("session",
+		"entity id %s is held by another living process: name=%s; this node only reads. "
+		"Give "
+		"one of the two an entity_id of its own in [options]",
+		entity_id_print(&n->cfg.self.entity, id), n->holder);
+}
+
+/* The lease is settled; on a session that listens already nothing else is to be done. */
+static void lease_settled(struct node *n)
+{
+	if (!n->listening) {
+		phase_set(n, NODE_LISTENING);
+		return;
+	}
+	if (n->comparing)
+		listener_compare_own(n->listener);
+	phase_set(n, NODE_LOADING);
+}
+
+static void lease_rewound(struct node *n)
+{
+	n->counters[COUNT_REWINDS]++;
+	log_warning("session",
+		"the database lost what it had acknowledged, sending it again seq=%lld",
+		(long long)n->lease.seq);
+	if (!outbox_rewind(n->outbox, n->lease.seq, n->now_us))
+		n->comparing = true; /* too far back: compare all rows too */
+}
+
+static void lease_granted(struct node *n, const struct db_lease *got)
+{
+	n->clock_offset_us = got->clock_us - n->now_us;
+	n->beat_us = n->now_us + beat_period_us(n);
+	if (n->holder[0])
+		log_notice("session", "entity id is ours now, it was held by name=%s", n->holder);
+	n->holder[0] = '\0';
+	n->self->head.incarnation = n->lease.incarnation;
+}
+
+static void got_lease(struct node *n, const struct db_result *res)
+{
+	switch (lease_result(&n->lease, res)) {
+	case LEASE_GO_ON:
+		lease_granted(n, &res->lease);
+		lease_settled(n);
+		break;
+	case LEASE_COMPARE:
+		n->comparing = true;
+		/* fall through */
+	case LEASE_RESEND:
+		lease_granted(n, &res->lease);
+		lease_settled(n);
+		break;
+	case LEASE_AGAIN:
+		if (n->lease.state == LEASE_REWOUND)
+			lease_rewound(n);
+		phase_set(n, NODE_REGISTERING);
+		break;
+	case LEASE_REFUSED:
+		refused(n, &res->lease);
+		if (n->phase != NODE_REFUSED)
+			lease_settled(n);
+		break;
+	case LEASE_FAILED:
+		session_failed(n, res);
+		break;
+	}
+}
+
+static void got_listen(struct node *n, const struct db_result *res)
+{
+	if (!res->ok) {
+		session_failed(n, res);
+		return;
+	}
+	n->listening = true;
+	phase_set(n, NODE_LOADING);
+	coordinator_connected(&n->coordinator, n->now_us);
+	listener_connected(n->listener, n->comparing);
+}
+
+static void fenced(struct node *n, const struct db_result *res)
+{
+	n->counters[COUNT_FENCED]++;
+	log_warning("session", "the lease is in doubt, resuming: %s", res->message);
+	lease_lost(&n->lease);
+	coordinator_disconnected(&n->coordinator);
+	phase_set(n, NODE_REGISTERING);
+}
+
+/* A beat that went out beside the publisher, while own rows are compared. */
+static void got_bare_beat(struct node *n, const struct db_result *res)
+{
+	if (res->ok) {
+		lease_acked(&n->lease, res->seq);
+		n->beat_us = n->now_us + beat_period_us(n);
+	} else if (strncmp(res->sqlstate, "PD", 2) == 0) {
+		fenced(n, res);
+	} else {
+		session_failed(n, res);
+	}
+}
+
+static void got_publish(struct node *n, const struct db_result *res)
+{
+	if (!publisher_in_flight(n->publisher)) {
+		got_bare_beat(n, res);
+		return;
+	}
+	switch (publisher_result(n->publisher, res, n->now_us)) {
+	case PUBLISH_DONE:
+		lease_acked(&n->lease, res->seq);
+		n->clock_offset_us = res->clock_us - n->now_us;
+		n->beat_us = n->now_us + beat_period_us(n);
+		break;
+	case PUBLISH_RETRY:
+		break;
+	case PUBLISH_FENCED:
+		fenced(n, res);
+		break;
+	case PUBLISH_LOST:
+		session_failed(n, res);
+		break;
+	}
+}
+
+static void got_tick(struct node *n, const struct db_result *res)
+{
+	bool was_us = coordinator_is_us(&n->coordinator);
+
+	if (strcmp(res->sqlstate, "PD001") == 0 || strcmp(res->sqlstate, "PD002") == 0) {
+		fenced(n, res);
+		return;
+	}
+	if (!res->ok)
+		log_warning(
+			"coordinator", "tick failed: %s sqlstate=%s", res->message, res->sqlstate);
+	if (!coordinator_ticked(&n->coordinator, &res->tick, !res->ok, n->now_us)) {
+		session_lost(
+			n, "the cluster pulses but this session hears nothing: reconnecting");
+		return;
+	}
+	if (res->tick.reaped > 0)
+		log_notice("coordinator", "entities whose lease ran out were taken out count=%d",
+			res->tick.reaped);
+	if (was_us != coordinator_is_us(&n->coordinator))
+		log_notice("coordinator", was_us ? "this node coordinates no longer"
+										 : "this node coordinates the cluster");
+}
+
+static void got_leave(struct node *n, const struct db_result *res)
+{
+	if (!res->ok)
+		log_warning("session", "could not say goodbye: %s", res->message);
+	lease_lost(&n->lease);
+	n->port.disconnect(n->port.arg, "left");
+	left(n);
+}
+
+static void got_ping(struct node *n, const struct db_result *res)
+{
+	if (!res->ok && strncmp(res->sqlstate, "PD", 2) == 0)
+		fenced(n, res);
+	else if (!res->ok)
+		log_warning("session", "ping failed: %s", res->message);
+}
+
+static void got_read(struct node *n, const struct db_result *res)
+{
+	n->reading = false;
+	if (!res->ok) {
+		n->read_retry_us = n->now_us + RETRY_MIN_US * 2;
+		log_warning(
+			"listener", "%s failed, trying again: %s", db_op_name(res->op), res->message);
+	}
+	listener_read_done(n->listener, res->ok);
+}
+
+static void (*const got_main[DB_OPS])(struct node *, const struct db_result *) = {
+	[DB_CONNECT] = got_connect,
+	[DB_REGISTER] = got_lease,
+	[DB_RESUME] = got_lease,
+	[DB_LISTEN] = got_listen,
+	[DB_PUBLISH] = got_publish,
+	[DB_TICK] = got_tick,
+	[DB_LEAVE] = got_leave,
+	[DB_PING] = got_ping,
+};
+
+void session_result(struct node *n, const struct db_result *res)
+{
+	if (!got_main[res->op]) {
+		if (!n->reading)
+			return; /* an answer to what was given up */
+		got_read(n, res);
+	} else {
+		if (!n->asking || n->asked != res->op)
+			return;
+		n->asking = false;
+		if (res->lost)
+			session_failed(n, res);
+		else
+			got_main[res->op](n, res);
+	}
+	session_kick(n);
+}
+
+/* ---- time ---- */
+
+void session_start(struct node *n)
+{
+	n->retry_us = n->now_us;
+	session_kick(n);
+}
+
+void session_timer(struct node *n)
+{
+	if (n->stale_us && n->now_us >= n->stale_us) {
+		n->stale_us = 0;
+		log_warning("session",
+			"the database is away for %d s: states of other servers are dropped",
+			n->cfg.stale_after_ms / 1000);
+		cache_set_stale(n->cache, true);
+	}
+	session_kick(n);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return b != 0 && b < a ? b : a;
+}
+
+int64_t session_next_us(const struct node *n)
+{
+	int64_t next = earlier(INT64_MAX, n->stale_us);
+
+	if (!n->reading && session_is_up(n) && n->read_retry_us > n->now_us)
+		next = earlier(next, n->read_retry_us);
+	if (n->asking)
+		return next;
+	if (n->phase == NODE_DOWN || (session_is_up(n) && !lease_may_write(&n->lease)))
+		return earlier(next, n->retry_us);
+	if (!session_is_up(n))
+		return next;
+	next = earlier(next, n->beat_us);
+	next = earlier(next, coordinator_due_us(&n->coordinator));
+	if (!n->comparing)
+		next = earlier(next, publisher_next_us(n->publisher));
+	if (n->leaving)
+		next = earlier(next, n->leave_until_us);
+	return next;
+}
+
+void session_leave(struct node *n)
+{
+	n->leaving = true;
+	n->leave_until_us = n->now_us + LEAVE_US;
+	if (!session_is_up(n)) {
+		n->port.disconnect(n->port.arg, "left");
+		n->asking = false;
+		left(n);
+		return;
+	}
+	session_kick(n);
+}
