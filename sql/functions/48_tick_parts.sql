@@ -1,0 +1,164 @@
+-- Purpose: the parts of tick(). All run in its transaction, with the coordinator's row locked,
+--          so never two at once. None of them waits for a lock.
+
+-- tick_reap: declare dead who gave no sign of life within the lease, and static entities whose
+-- time is over. One head at a time, skip locked (who is locked is being written for, so lives),
+-- then its heartbeat, and the beat is tested again on the row that is locked now. seq does not
+-- move; the pulse tells. Ends a dead node's server process: a listener that was stopped pins
+-- the notification queue, and with it vacuum.
+-- When nobody looked for reap_gap_ms, or the clock went back, the database itself was away:
+-- all leases begin anew, else the first node that is back would bury the others. The gap is
+-- longer than a change of coordinator takes, else a dead coordinator would get a second lease.
+-- Reads: setting. Writes: entity, heartbeat. Returns who died. Errors: none.
+create or replace function pgdevstate.tick_reap(p_site smallint, p_now timestamptz, p_reaped_at timestamptz)
+returns macaddr[]
+language plpgsql
+as $$
+declare
+	v_gap interval := pgdevstate.setting_value('reap_gap_ms') * interval '1 millisecond';
+	v_dead macaddr[] := '{}';
+	v_id macaddr;
+	v_head pgdevstate.entity;
+begin
+	if p_reaped_at < p_now - v_gap or p_reaped_at > p_now then
+		update pgdevstate.heartbeat h set beat_at = p_now
+		from (
+			select l.site, l.entity_id
+			from pgdevstate.heartbeat l
+			where l.site = p_site and l.alive and l.lease_ms is not null
+			for no key update skip locked
+		) l
+		where h.site = l.site and h.entity_id = l.entity_id;
+	end if;
+	for v_id in
+		select e.entity_id
+		from pgdevstate.entity e
+		join pgdevstate.heartbeat h on h.site = e.site and h.entity_id = e.entity_id
+		where e.site = p_site and h.alive
+			and (h.beat_at + h.lease_ms * interval '1 millisecond' < p_now or e.expires_at < p_now)
+		order by e.entity_id
+		limit 100
+	loop
+		select e.* into v_head
+		from pgdevstate.entity e
+		where e.site = p_site and e.entity_id = v_id
+		for no key update skip locked;
+		continue when not found;
+		perform from pgdevstate.heartbeat h
+		where h.site = p_site and h.entity_id = v_id and h.alive
+			and (h.beat_at + h.lease_ms * interval '1 millisecond' < p_now or v_head.expires_at < p_now)
+		for no key update skip locked;
+		continue when not found;
+		update pgdevstate.heartbeat h set alive = false where h.site = p_site and h.entity_id = v_id;
+		perform pgdevstate.backend_end(v_head.backend_pid, v_head.backend_start);
+		v_dead := v_dead || v_id;
+	end loop;
+	return v_dead;
+end
+$$;
+comment on function pgdevstate.tick_reap(smallint, timestamptz, timestamptz) is
+	'part of tick: declares dead whose lease or time is over';
+
+-- tick_heads: lines for the pulse: heads of p_ids, those that moved since p_since (at most 40),
+-- and a slice of the others behind p_after, 40 in all but at least 10 of the slice.
+-- Reads: entity, heartbeat. Writes: nothing. Errors: none.
+create or replace function pgdevstate.tick_heads(
+	p_site smallint, p_ids macaddr[], p_since timestamptz, p_after macaddr, out lines text[], out last macaddr)
+language sql stable
+as $$
+	with moved as materialized (
+		select e.entity_id
+		from pgdevstate.entity e
+		where e.site = p_site and e.moved_at >= p_since
+		order by e.moved_at desc
+		limit 40
+	), slice as materialized (
+		select e.entity_id
+		from pgdevstate.entity e
+		where e.site = p_site and e.entity_id > p_after
+		order by e.entity_id
+		limit (select greatest(10, 40 - pg_catalog.count(*)) from moved)
+	), chosen as (
+		select unnest(p_ids) as entity_id
+		union
+		select m.entity_id from moved m
+		union
+		select s.entity_id from slice s
+	)
+	select pg_catalog.array_agg(pg_catalog.concat_ws(e'\t', 'H', e.entity_id, e.incarnation, e.seq,
+			pgdevstate.head_flags(h.alive, e.reporting)) || e'\n' order by e.entity_id),
+		(select s.entity_id from slice s order by s.entity_id desc limit 1)
+	from chosen c
+	join pgdevstate.entity e on e.site = p_site and e.entity_id = c.entity_id
+	join pgdevstate.heartbeat h on h.site = e.site and h.entity_id = e.entity_id
+$$;
+comment on function pgdevstate.tick_heads(smallint, macaddr[], timestamptz, macaddr) is
+	'part of tick: the lines of heads for the pulse, and where the slice ended';
+
+-- tick_audit: the audit line of the next entity behind p_after: head, number of rows and
+-- digest of one snapshot. No line for one with more rows than audit_max_rows.
+-- Reads: entity, heartbeat, entity_device, entity_mailbox, setting. Writes: nothing. Errors: none.
+create or replace function pgdevstate.tick_audit(p_site smallint, p_after macaddr, out line text, out last macaddr)
+language plpgsql stable
+as $$
+declare
+	v_max bigint := pgdevstate.setting_value('audit_max_rows');
+	v_rows bigint;
+begin
+	select e.entity_id into last
+	from pgdevstate.entity e
+	where e.site = p_site and e.entity_id > p_after
+	order by e.entity_id
+	limit 1;
+	if not found then
+		last := '00:00:00:00:00:00';
+		return;
+	end if;
+	select pg_catalog.count(*) into v_rows
+	from (
+		select from pgdevstate.entity_device d where d.site = p_site and d.entity_id = last
+		union all
+		select from pgdevstate.entity_mailbox m where m.site = p_site and m.entity_id = last
+		limit v_max + 1
+	) r;
+	if v_rows > v_max then
+		return;
+	end if;
+	line := pgdevstate.audit_line(p_site, last);
+end
+$$;
+comment on function pgdevstate.tick_audit(smallint, macaddr) is
+	'part of tick: the audit line of the next entity';
+
+-- tick_trim: delete what is too old or too much from the journal, a batch, the oldest first.
+-- Reads: setting. Writes: change. Errors: none.
+create or replace function pgdevstate.tick_trim(
+	p_now timestamptz, p_after_id bigint, out trimmed int, out last_id bigint)
+language plpgsql
+as $$
+declare
+	v_before timestamptz := p_now - pgdevstate.setting_value('journal_keep_s') * interval '1 second';
+	v_batch bigint := pgdevstate.setting_value('journal_trim_rows');
+	v_max_id bigint;
+	v_oldest record;
+begin
+	trimmed := 0;
+	last_id := p_after_id;
+	select pg_catalog.max(c.id) - pgdevstate.setting_value('journal_keep_rows') into v_max_id from pgdevstate.change c;
+	select c.id, c.at into v_oldest from pgdevstate.change c where c.id > p_after_id order by c.id limit 1;
+	if not found or (v_oldest.at >= v_before and v_oldest.id > v_max_id) then
+		return;
+	end if;
+	with old as materialized (
+		select c.id, c.at from pgdevstate.change c where c.id > p_after_id order by c.id limit v_batch
+	), gone as (
+		delete from pgdevstate.change c
+		using old o
+		where c.id = o.id and (o.at < v_before or o.id <= v_max_id)
+		returning c.id
+	)
+	select pg_catalog.count(*), coalesce(pg_catalog.max(g.id), p_after_id) into trimmed, last_id from gone g;
+end
+$$;
+comment on function pgdevstate.tick_trim(timestamptz, bigint) is
+	'part of tick: trims the journal by age and number';

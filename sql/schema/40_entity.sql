@@ -1,0 +1,75 @@
+-- Entities: who says something. The head row, and the heartbeat beside it.
+create table pgdevstate.entity (
+	site smallint not null,
+	entity_id macaddr not null,
+	kind text not null,
+	name text collate "C" not null,
+	host text not null default '',
+	pid int not null default 0,
+	boot_id text not null default '',
+	version text not null default '',
+	owner name not null default session_user,
+	incarnation uuid not null,
+	session uuid,
+	backend_pid int,
+	backend_start timestamptz,
+	seq bigint not null default 0,
+	reporting boolean not null default false,
+	unconfirmed int not null default 0,
+	registered_at timestamptz not null default clock_timestamp(),
+	moved_at timestamptz not null default clock_timestamp(),
+	expires_at timestamptz,
+	constraint entity_pkey primary key (site, entity_id),
+	constraint entity_site_fkey foreign key (site) references pgdevstate.site (site),
+	constraint entity_kind_is_known check (kind in ('node', 'static')),
+	constraint entity_id_is_an_address check (entity_id not in ('00:00:00:00:00:00', 'ff:ff:ff:ff:ff:ff')),
+	constraint entity_name_is_legal check (octet_length(name) between 1 and 255 and name !~ '[\u0001-\u001f\u007f-\u009f]'),
+	constraint entity_host_is_legal check (octet_length(host) <= 255 and host collate "C" !~ '[\u0001-\u001f\u007f-\u009f]'),
+	constraint entity_version_is_legal check (octet_length(version) <= 63 and version collate "C" !~ '[\u0001-\u001f\u007f-\u009f]'),
+	constraint entity_static_has_no_incarnation check
+		((kind = 'static') = (incarnation = '00000000-0000-0000-0000-000000000000')),
+	constraint entity_only_static_expires check (kind = 'static' or expires_at is null),
+	constraint entity_seq_is_not_negative check (seq >= 0),
+	constraint entity_unconfirmed_is_not_negative check (unconfirmed >= 0)
+) with (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000,
+	autovacuum_vacuum_cost_delay = 0);
+create unique index entity_static_name_key on pgdevstate.entity (site, name) where kind = 'static';
+comment on table pgdevstate.entity is 'Who says something: the head row of each node and of each static (SQL) publisher. Locking it is what puts an entity''s changes in one order';
+comment on column pgdevstate.entity.site is 'the site it belongs to';
+comment on column pgdevstate.entity.entity_id is 'its six bytes, as Asterisk''s entity id';
+comment on column pgdevstate.entity.kind is 'node: a pgdevstated with a lease; static: written by SQL functions, without one';
+comment on column pgdevstate.entity.name is 'system name of the node, or the name of the static publisher';
+comment on column pgdevstate.entity.host is 'host that the node runs on';
+comment on column pgdevstate.entity.pid is 'process id of the node on its host';
+comment on column pgdevstate.entity.boot_id is 'boot of that host: with it a crashed node is told from a twin';
+comment on column pgdevstate.entity.version is 'the node''s version';
+comment on column pgdevstate.entity.owner is 'login role that registered it; nobody else may write for it';
+comment on column pgdevstate.entity.incarnation is 'a run of the node, random; the null uuid for static entities';
+comment on column pgdevstate.entity.session is 'token of the one connection that may write; null: nobody is registered';
+comment on column pgdevstate.entity.backend_pid is 'server process of that connection';
+comment on column pgdevstate.entity.backend_start is 'start of that server process (process ids repeat)';
+comment on column pgdevstate.entity.seq is 'number of the newest change; never restarts. A node''s moves by one, a static entity''s is at least the clock in microseconds';
+comment on column pgdevstate.entity.reporting is 'the PBX''s full report is complete and its link is up: rows that are not held count';
+comment on column pgdevstate.entity.unconfirmed is 'how many of the newest seq numbers resume() gave, that the node has not confirmed by publishing';
+comment on column pgdevstate.entity.registered_at is 'when this run of the node registered, or the static entity was made';
+comment on column pgdevstate.entity.moved_at is 'when seq moved last';
+comment on column pgdevstate.entity.expires_at is 'static: until when its words count; null: for ever';
+
+create table pgdevstate.heartbeat (
+	site smallint not null,
+	entity_id macaddr not null,
+	alive boolean not null,
+	beat_at timestamptz not null,
+	lease_ms int,
+	constraint heartbeat_pkey primary key (site, entity_id),
+	constraint heartbeat_entity_fkey foreign key (site, entity_id)
+		references pgdevstate.entity (site, entity_id) on delete cascade,
+	constraint heartbeat_lease_is_sane check (lease_ms between 1000 and 3600000)
+) with (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000,
+	autovacuum_vacuum_cost_delay = 0);
+comment on table pgdevstate.heartbeat is 'Is the entity alive? Narrow, because each beat and each publish writes it. Locked after the head row, never before';
+comment on column pgdevstate.heartbeat.site is 'the entity''s site';
+comment on column pgdevstate.heartbeat.entity_id is 'the entity';
+comment on column pgdevstate.heartbeat.alive is 'it registered and was neither reaped nor did it leave; its beat may be too old all the same, the views test that too';
+comment on column pgdevstate.heartbeat.beat_at is 'last sign of life, in the database''s clock';
+comment on column pgdevstate.heartbeat.lease_ms is 'it is dead when the last sign of life is older than this; null: static, no lease';
