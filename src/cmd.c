@@ -14,6 +14,12 @@
 #define SORTED_KEYS    20000  /* more are listed in the order that they are found in */
 #define COMPLETE_LOOKS 100000 /* a completion looks at so many keys at most */
 
+struct node *cmd_node(struct call *c)
+{
+	node_now(c->app->node, clock_mono_us());
+	return c->app->node;
+}
+
 static void got_acked(void *arg, bool acked)
 {
 	struct call *c = arg;
@@ -35,7 +41,7 @@ static void got_acked(void *arg, bool acked)
 void cmd_end_acked(struct call *c)
 {
 	reply_flush(&c->reply);
-	node_when_acked(c->app->node, CMD_ACK_WAIT_MS, got_acked, c);
+	node_when_acked(cmd_node(c), CMD_ACK_WAIT_MS, got_acked, c);
 }
 
 void cmd_forget_acked(struct call *c)

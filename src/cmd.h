@@ -9,6 +9,11 @@
 
 #define CMD_ACK_WAIT_MS 2000
 
+struct node;
+
+/* The node, told what time it is: for calls that say or ask something. */
+struct node *cmd_node(struct call *c);
+
 /*
  * Wait until the database has what this node said, then end the call: with success also
  * when it has not in time, because the node keeps it and delivers it. The call's

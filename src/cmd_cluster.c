@@ -303,7 +303,7 @@ static void ping(struct call *c)
 			name ? " has the name or entity id " : "", name ? name : "");
 		return;
 	}
-	p->nonce = node_ping(c->app->node, ping_answer, c);
+	p->nonce = node_ping(cmd_node(c), ping_answer, c);
 	if (p->nonce == 0) {
 		node_get_status(c->app->node, &status);
 		call_fail(c, "Cannot ask the members: not connected to the database (%s%s%s)",

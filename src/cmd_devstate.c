@@ -79,7 +79,7 @@ static void change(struct call *c)
 	reply_set(&c->reply, "device", reply_string(c->argv[0]));
 	reply_set(&c->reply, "state", json_string(state_name(v.state)));
 	c->release = cmd_forget_acked;
-	node_set(c->app->node, KEY_DEVICE, c->argv[0], &v);
+	node_set(cmd_node(c), KEY_DEVICE, c->argv[0], &v);
 	cmd_end_acked(c);
 }
 
@@ -87,7 +87,7 @@ static void remove_device(struct call *c)
 {
 	if (!check(c) || !cmd_may_write(c, KEY_DEVICE))
 		return;
-	if (!node_remove(c->app->node, KEY_DEVICE, c->argv[0])) {
+	if (!node_remove(cmd_node(c), KEY_DEVICE, c->argv[0])) {
 		call_fail(c, "This node says nothing about %s ('devstate show' tells who does)",
 			c->argv[0]);
 		return;

@@ -74,7 +74,7 @@ static void dial_set_device_state(void *arg, const char *device, enum device_sta
 	struct value v = {.state = s, .held = true};
 
 	d->wrote = true;
-	node_set(c->app->node, KEY_DEVICE, device, &v);
+	node_set(cmd_node(c), KEY_DEVICE, device, &v);
 }
 
 static bool dial_exten_state(
@@ -106,7 +106,7 @@ static void dial_set_mailbox_counts(void *arg, const char *key, const struct val
 
 	d->wrote = true;
 	held.held = true;
-	node_set(c->app->node, KEY_MAILBOX, key, &held);
+	node_set(cmd_node(c), KEY_MAILBOX, key, &held);
 }
 
 /* "EXT@CONTEXT" or "EXT"; the caller frees both. */
@@ -199,7 +199,8 @@ static bool filter_wants(struct filter *f, const char *line)
 		f->in_exten = !f->exten;
 		return f->in_context;
 	}
-	if (starts(line, EXTEN_LEAD) && f->exten)
+	/* What is indented deeper goes on with the extension before. */
+	if (f->exten && starts(line, "  ") && line[2] != ' ')
 		f->in_exten = names(line, EXTEN_LEAD, f->exten);
 	if (starts(line, "-="))
 		f->in_context = false;

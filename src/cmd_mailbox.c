@@ -94,7 +94,7 @@ static void set(struct call *c)
 	reply_set(&c->reply, "old", json_integer(v.old));
 	reply_set(&c->reply, "urgent", json_integer(v.urgent));
 	c->release = cmd_forget_acked;
-	node_set(c->app->node, KEY_MAILBOX, key, &v);
+	node_set(cmd_node(c), KEY_MAILBOX, key, &v);
 	cmd_end_acked(c);
 }
 
@@ -104,7 +104,7 @@ static void remove_mailbox(struct call *c)
 
 	if (!parse(c, key) || !cmd_may_write(c, KEY_MAILBOX))
 		return;
-	if (!node_remove(c->app->node, KEY_MAILBOX, key)) {
+	if (!node_remove(cmd_node(c), KEY_MAILBOX, key)) {
 		call_fail(
 			c, "This node says nothing about %s ('mailbox show' tells who does)", key);
 		return;

@@ -1,0 +1,32 @@
+/* The client's side of the console: one connection to a daemon. Blocking, with deadlines.
+ */
+#ifndef REMOTE_H
+#define REMOTE_H
+
+#include <stdbool.h>
+
+#include "frame.h"
+
+struct remote {
+	int fd;
+	char *path;
+	char *system_name, *version; /* of the daemon */
+	int pid;
+	struct frame_reader in;
+};
+
+/* `mode`: "once", "script" or "interactive". NULL: *error says why (caller frees). */
+struct remote *remote_open(const char *path, const char *mode, bool json, char **error);
+void remote_close(struct remote *s); /* free(NULL) is legal */
+
+bool remote_send(struct remote *s, enum frame_type type, const char *data, size_t len);
+
+enum remote_got { REMOTE_FRAME, REMOTE_NOTHING, REMOTE_CLOSED };
+/*
+ * The next frame; waits up to timeout_ms for it (-1: for ever). NOTHING: none in time, or
+ * a signal came. CLOSED: *why says what happened. A signal ends the wait.
+ */
+enum remote_got remote_next(
+	struct remote *s, int timeout_ms, struct frame *out, const char **why);
+
+#endif
