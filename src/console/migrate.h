@@ -1,4 +1,5 @@
-/* `pgdevstate migrate`: brings a database's schema to what this program carries. */
+/* Layer 3: `pgdevstate migrate`: brings a database's schema to what this program carries.
+ */
 #ifndef MIGRATE_H
 #define MIGRATE_H
 

@@ -1,4 +1,4 @@
-/* The SQL files that the program carries; build/gen/sql_bundle.c is made by
+/* Layer 3: the SQL files that the program carries; build/gen/sql_bundle.c is made by
  * scripts/sql-bundle. */
 #ifndef SQL_BUNDLE_H
 #define SQL_BUNDLE_H

@@ -1,6 +1,6 @@
 /*
- * Finds the lines of SQL statements. PostgreSQL tells a position for some errors only;
- * for the others the number of statements that had succeeded says which one failed.
+ * Layer 3: finds the lines of SQL statements. PostgreSQL tells a position for some errors
+ * only; for the others the number of statements that had succeeded says which one failed.
  */
 #include "console/sql_text.h"
 

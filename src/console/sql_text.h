@@ -1,4 +1,4 @@
-/* Where things are in SQL text, for messages that name a line. Pure. */
+/* Layer 3: where things are in SQL text, for messages that name a line. Pure. */
 #ifndef SQL_TEXT_H
 #define SQL_TEXT_H
 
