@@ -112,6 +112,22 @@ static void on_notice(void *arg, const PGresult *res)
 			stderr, "warning: %s\n", PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY));
 }
 
+/* A word alone would be taken for a database's name. */
+static bool check_conninfo(const char *conninfo)
+{
+	char *message = NULL;
+	PQconninfoOption *parsed = PQconninfoParse(conninfo, &message);
+
+	if (!parsed)
+		fprintf(stderr,
+			"pgdevstate migrate: the conninfo is wrong: %s"
+			"    Write it as for psql, for example: host=db1 dbname=pgdevstate\n",
+			message ? message : "out of memory\n");
+	PQfreemem(message);
+	PQconninfoFree(parsed);
+	return parsed != NULL;
+}
+
 /* The conninfo's parameters, then the user asked for: the last one counts. */
 static PGconn *connect_to(const char *conninfo, const char *user)
 {
@@ -124,6 +140,8 @@ static PGconn *connect_to(const char *conninfo, const char *user)
 
 bool migrate_connect(struct migrate *m, const char *conninfo)
 {
+	if (!check_conninfo(conninfo))
+		return false;
 	m->conn = connect_to(conninfo, m->user);
 	if (PQstatus(m->conn) != CONNECTION_OK) {
 		fprintf(stderr, "pgdevstate migrate: %s", PQerrorMessage(m->conn));
