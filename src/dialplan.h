@@ -6,6 +6,7 @@
 #define DIALPLAN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "buf.h"
 #include "change.h"
@@ -15,6 +16,8 @@ struct dialplan;
 
 /* As options_read(): NULL and one line for each error, with file and line. */
 struct dialplan *dialplan_read(const char *file, struct buf *errors);
+struct dialplan *dialplan_parse(
+	const char *file, const char *text, size_t len, struct buf *errors);
 struct dialplan *dialplan_empty(void);
 void dialplan_free(struct dialplan *d);
 
