@@ -56,7 +56,7 @@ struct pgconn {
 	struct event *read, *write;
 	struct loop_timer *timer;
 
-	int host; /* in hosts */
+	int host, end; /* in hosts: the one that is tried, and behind the last to try */
 	struct lookup *lookup;
 	char **addresses; /* of this host's name; NULL: libpq needs none */
 	int naddresses, address;
@@ -468,7 +468,7 @@ static void conn_step(void *arg)
 		why, sizeof(why), "no answer within %g s", c->info.connect_timeout_ms / 1000.0);
 	switch (c->state) {
 	case CONN_STARTING:
-		if (c->host == c->info.hosts.n)
+		if (c->host == c->end)
 			conn_give_up(c);
 		else if (c->naddresses)
 			conn_try_address(c);
@@ -817,16 +817,33 @@ static void conn_send_next(struct pgconn *c)
 
 /* ---- what others call ---- */
 
-void pgconn_open(struct pgconn *c)
+static void conn_open_hosts(struct pgconn *c, int from, int end)
 {
 	assert(!c->freed && c->state == CONN_CLOSED);
 	c->turn++;
 	c->state = CONN_STARTING;
-	c->host = 0;
+	c->host = from;
+	c->end = end;
 	c->sqlstate[0] = '\0';
 	buf_reset(&c->reasons);
 	buf_reset(&c->farewell);
 	conn_soon(c);
+}
+
+void pgconn_open(struct pgconn *c)
+{
+	conn_open_hosts(c, 0, c->info.hosts.n);
+}
+
+void pgconn_open_beside(struct pgconn *c, const struct pgconn *other)
+{
+	assert(other->state == CONN_UP && other->info.hosts.n == c->info.hosts.n);
+	conn_open_hosts(c, other->host, other->host + 1);
+	if (!other->addresses)
+		return;
+	c->addresses = mem_alloc(sizeof(*c->addresses));
+	c->addresses[0] = mem_strdup(other->addresses[other->address]);
+	c->naddresses = 1;
 }
 
 bool pgconn_is_up(const struct pgconn *c)

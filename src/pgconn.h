@@ -44,6 +44,8 @@ struct pgconn *pgconn_new(struct event_base *base, const char *conninfo,
 void pgconn_free(struct pgconn *c);
 
 void pgconn_open(struct pgconn *c); /* begin with the first host */
+/* Only where `other`, of the same conninfo, is up now. */
+void pgconn_open_beside(struct pgconn *c, const struct pgconn *other);
 void pgconn_close(
 	struct pgconn *c); /* quietly: no down(); unfinished queries get done(NULL) */
 bool pgconn_is_up(const struct pgconn *c);

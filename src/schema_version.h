@@ -1,0 +1,8 @@
+/* The schema (migrations/) that this source is built for: the number of its last
+ * migration. */
+#ifndef SCHEMA_VERSION_H
+#define SCHEMA_VERSION_H
+
+#define SCHEMA_VERSION 1
+
+#endif
