@@ -250,9 +250,9 @@ int64_t node_next_us(const struct node *n)
 	return wait < session ? wait : session;
 }
 
-void node_leave(struct node *n)
+void node_leave(struct node *n, bool deliver)
 {
-	session_leave(n);
+	session_leave(n, deliver);
 }
 
 void node_reconfigure(struct node *n, const bool publish[KEY_KINDS],

@@ -53,7 +53,8 @@ void node_timer(struct node *n, int64_t now_us);
 int64_t node_next_us(const struct node *n);
 void node_now(struct node *n, int64_t now_us); /* before events() and the calls below */
 struct db_events node_events(struct node *n);
-void node_leave(struct node *n); /* deliver what is dirty, then leave; left() is called */
+/* Leave the cluster; `deliver`: what is dirty first (bounded). left() is called. */
+void node_leave(struct node *n, bool deliver);
 void node_reconfigure(struct node *n, const bool publish[KEY_KINDS],
 	const bool subscribe[KEY_KINDS], int stale_after_ms);
 

@@ -88,7 +88,7 @@ void session_timer(struct node *n); /* time has passed */
 int64_t session_next_us(const struct node *n);
 void session_result(struct node *n, const struct db_result *res);
 void session_lost(struct node *n, const char *reason);
-void session_leave(struct node *n);
+void session_leave(struct node *n, bool deliver);
 bool session_is_up(const struct node *n); /* READY or REFUSED, or loading */
 
 /* node_wait.c */

@@ -565,10 +565,10 @@ int64_t session_next_us(const struct node *n)
 	return next;
 }
 
-void session_leave(struct node *n)
+void session_leave(struct node *n, bool deliver)
 {
 	n->leaving = true;
-	n->leave_until_us = n->now_us + LEAVE_US;
+	n->leave_until_us = n->now_us + (deliver ? LEAVE_US : 0);
 	if (!session_is_up(n)) {
 		n->port.disconnect(n->port.arg, "left");
 		n->asking = false;
