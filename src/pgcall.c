@@ -15,34 +15,45 @@
 
 /* ---- what a session sets ---- */
 
-#define SETTING(name, value) "pg_catalog.set_config('" name "', '" value "', false)"
-#define SETTINGS_OF_ALL                                                                 \
-	/* A publish that waits for a lock makes the node deaf: rather an error. */         \
-	SETTING("lock_timeout", "2s")                                                       \
-	", " /* An open transaction pins the NOTIFY queue and vacuum; we never want one. */ \
-		SETTING("idle_in_transaction_session_timeout",                                  \
-			"10s") ", " /* A role or database may have another default that the         \
-						   functions do not expect. */                                  \
-		SETTING("default_transaction_isolation", "read committed") ", " SETTING(        \
-			"search_path",                                                              \
-			"pg_catalog") ", "     /* Calls are short, compiling them is not. */        \
-		SETTING("jit", "off") ", " /* The server must notice a dead node as soon as we  \
-									  notice a dead server. */                          \
-		SETTING("tcp_keepalives_idle", "5") ", " SETTING(                               \
-			"tcp_keepalives_interval", "2") ", " SETTING("tcp_keepalives_count",        \
-			"3") ", " SETTING("tcp_user_timeout", "10s")
-
-const char *pgcall_settings(bool reader)
-{
+enum { OF_MAIN = 1, OF_READER = 2, OF_BOTH = 3 };
+static const struct {
+	int of;
+	const char *name, *value;
+} settings[] = {
 	/* Nodes say again what a crash of the server forgets, so no commit waits for a disk.
 	 */
-	static const char main_sql[] = "select " SETTINGS_OF_ALL ", " SETTING(
-		"synchronous_commit", "off") ", " SETTING("statement_timeout", "30s");
+	{OF_MAIN, "synchronous_commit", "off"},
+	/* A publish that waits for a lock makes the node deaf: rather an error. */
+	{OF_BOTH, "lock_timeout", "2s"},
+	{OF_MAIN, "statement_timeout", "30s"},
 	/* Loading a large cluster may take its time; nobody waits for it. */
-	static const char reader_sql[] =
-		"select " SETTINGS_OF_ALL ", " SETTING("statement_timeout", "120s");
+	{OF_READER, "statement_timeout", "120s"},
+	/* An open transaction pins the NOTIFY queue and vacuum; we never want one. */
+	{OF_BOTH, "idle_in_transaction_session_timeout", "10s"},
+	/* A role or database may have defaults that the functions do not expect. */
+	{OF_BOTH, "default_transaction_isolation", "read committed"},
+	{OF_BOTH, "search_path", "pg_catalog"},
+	/* Calls are short, compiling them is not. */
+	{OF_BOTH, "jit", "off"},
+	/* The server must notice a dead node as soon as we notice a dead server. */
+	{OF_BOTH, "tcp_keepalives_idle", "5"},
+	{OF_BOTH, "tcp_keepalives_interval", "2"},
+	{OF_BOTH, "tcp_keepalives_count", "3"},
+	{OF_BOTH, "tcp_user_timeout", "10s"},
+};
 
-	return reader ? reader_sql : main_sql;
+void pgcall_settings(bool reader, struct buf *sql)
+{
+	int of = reader ? OF_READER : OF_MAIN;
+	const char *before = "select ";
+
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+		if (!(settings[i].of & of))
+			continue;
+		buf_addf(sql, "%spg_catalog.set_config('%s', '%s', false)", before,
+			settings[i].name, settings[i].value);
+		before = ", ";
+	}
 }
 
 const char *pgcall_schema_version(void)

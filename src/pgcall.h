@@ -24,7 +24,7 @@ void pgcall_encode(const struct db_request *req, struct pgcall *out);
 void pgcall_clear(struct pgcall *c);
 
 /* What a session sets for itself before anything else: one statement. */
-const char *pgcall_settings(bool reader);
+void pgcall_settings(bool reader, struct buf *sql);
 const char *pgcall_schema_version(void);
 
 /* An answer; `text` holds what out->message says. `out` is made from nothing. */

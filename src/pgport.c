@@ -266,10 +266,14 @@ static void settings_done(void *arg, PGresult *pg)
 
 static void session_set(struct session *s)
 {
-	struct pgconn_query q = {
-		.sql = pgcall_settings(s->reader), .done = settings_done, .arg = s};
+	struct pgconn_query q = {.done = settings_done, .arg = s};
+	struct buf sql;
 
+	buf_init(&sql);
+	pgcall_settings(s->reader, &sql);
+	q.sql = buf_str(&sql);
 	pgconn_send(s->conn, &q);
+	buf_clear(&sql);
 }
 
 static void main_up(void *arg)
