@@ -1,0 +1,76 @@
+# What the documents name is there, and what is there they name.
+use lib 'tests/lint';
+use Lint;
+
+my $readme = slurp('README.md');
+
+# Paths in backticks; * stands for anything but /.
+my %named;
+for my $path ($readme =~ /`((?:src|sql|migrations|tests|scripts|conf|docs|man)\/[^`\s]*)`/g) {
+    my @found = grep { -e } glob($path =~ s{/$}{}r);
+    ok(scalar @found, "README: $path is there");
+    $named{$_} = 1 for @found;
+}
+for my $file (tree_files(qr{^(?:src|scripts)/[^.]*(?:\.c)?$})) {
+    my $dir = $file =~ s{/[^/]*$}{}r;
+    ok($named{$file} || ($dir ne 'src' && $named{$dir}), "README tells what $file is for");
+}
+
+# Its commands are targets of the Makefile.
+my %target = map { $_ => 1 } slurp('Makefile') =~ /^([a-z-]+):/mg;
+for my $command ($readme =~ /\bmake ([a-z-]+)(?=`|\s|$)/g) {
+    ok($target{$command}, "make $command is a target") unless $command =~ /^(?:it|sure|the|a)$/;
+}
+like($readme, qr/^.*make $_$/m, "README has the line that ends with: make $_") for qw(demo check);
+
+# Links to files.
+for my $link ($readme =~ /\]\(([^)#:\s]+)\)/g) {
+    ok(-e $link, "README links to $link");
+}
+
+# The manual knows every command and every option.
+my $man = slurp('man/pgdevstate.1') =~ s/\.(?:It )?Ic |\\&| Ar | Op | Ns //gr;
+for my $file (tree_files(qr{^src/cmd_.*\.c$})) {
+    for my $words (slurp($file) =~ /^\t\{"([a-z ]+)", "/mg) {
+        my ($last) = $words =~ /(\S+)$/;
+        my ($first) = $words =~ /^(\S+ \S+|\S+)/;
+        ok($man =~ /\Q$words\E/ || ($man =~ /\Q$first\E/ && $man =~ /\b\Q$last\E\b/), "pgdevstate(1) explains: $words");
+    }
+}
+my $conf = slurp('man/pgdevstate.conf.5');
+for my $option (slurp('src/options_table.c') =~ /\.name = "(\w+)"/g) {
+    like($conf, qr/^\.It Cm \Q$option\E\b/m, "pgdevstate.conf(5) explains: $option");
+}
+for my $option (slurp('src/console/migrate.c') =~ /^\s*\{"([a-z-]+)", (?:no|required)_argument/mg) {
+    my $spelled = $option =~ /^(?:config|user|help)$/ ? '' : "Fl -$option";
+    like(slurp('man/pgdevstate.1'), qr/\Q$spelled\E/, "pgdevstate(1) explains: --$option");
+}
+
+# README's table of options is what the program prints.
+{
+    my ($status, $table) = run_tool('sh', '-c', <<'SH');
+set -e
+B=${B:-build}
+dir=$(mktemp -d /tmp/pgdevstate-lint.XXXXXX)
+trap 'rm -rf "$dir"' EXIT
+cat >"$dir/main.c" <<'C'
+#include <stdio.h>
+#include "options.h"
+int main(void)
+{
+	struct buf out;
+	buf_init(&out);
+	options_print_table(&out);
+	fputs(buf_str(&out), stdout);
+	buf_clear(&out);
+	return 0;
+}
+C
+gcc -std=c11 -D_GNU_SOURCE -Isrc -o "$dir/table" "$dir/main.c" "$B/libnode.a" $(pkg-config --libs libpq libevent)
+"$dir/table"
+SH
+    is($status, 0, 'the table of options can be printed') or diag($table);
+    ok(index($readme, $table) >= 0, "README's table of options is the program's") or diag("it is:\n$table");
+}
+
+done_testing();
