@@ -17,14 +17,18 @@ begin
 				coalesce(pg_catalog.cardinality(p_states), 0), coalesce(pg_catalog.cardinality(p_held), 0),
 				coalesce(pg_catalog.cardinality(p_ages_us), 0));
 	end if;
+	if v_n = 1 and p_states[1] between -1 and 8 and p_held[1] is not null and p_ages_us[1] is not null
+		and pg_catalog.octet_length(p_devices[1]) between 1 and 255
+		and p_devices[1] collate "C" !~ '[\u0001-\u001f\u007f-\u009f]' then
+		return; -- the usual case, quickly
+	end if;
 	select u.* into v_bad
 	from unnest(p_devices, p_states, p_held, p_ages_us) as u(device, state, held, age_us)
 	where u.state not between -1 and 8 or u.state is null or u.held is null or u.age_us is null
-		or u.device is null or u.device = '' or pg_catalog.octet_length(u.device) > 255
-		or u.device collate "C" ~ '[\u0001-\u001f\u007f-\u009f]'
+		or u.device is null or pg_catalog.octet_length(u.device) not between 1 and 255
 	limit 1;
-	if not found then
-		return;
+	if not found and pg_catalog.array_to_string(p_devices, '') collate "C" !~ '[\u0001-\u001f\u007f-\u009f]' then
+		return; -- one regular expression for all is six times faster than one for each
 	end if;
 	perform pgdevstate.check_names('device', p_devices);
 	raise exception using errcode = 'PD004',

@@ -17,92 +17,26 @@ returns int
 language plpgsql
 as $$
 declare
+	v_devices record;
+	v_mailboxes record;
 	v_changed int := 0;
-	v_more int;
-	v_lines text;
-	v_more_lines text;
+	v_lines text := '';
 begin
 	if p_devices <> '{}' or p_states <> '{}' then
-		perform pgdevstate.check_devices(p_devices, p_states, p_device_held, p_device_ages_us);
-		with input as materialized (
-			select distinct on (u.device) u.device, u.state, u.held,
-				greatest(least(u.age_us, 3000000000000000), 0) as age_us
-			from unnest(p_devices, p_states, p_device_held, p_device_ages_us)
-				with ordinality as u(device, state, held, age_us, n)
-			order by u.device, u.n desc
-		), put as (
-			insert into pgdevstate.entity_device as t (site, entity_id, device, state, held, stamp, seq)
-			select p_site, p_entity_id, i.device, i.state, i.held,
-				p_now - i.age_us * interval '1 microsecond', p_to_seq
-			from input i
-			where i.state >= 0
-			on conflict (site, entity_id, device) do update
-			set state = excluded.state, held = excluded.held, stamp = excluded.stamp, seq = excluded.seq
-			where t.state <> excluded.state or t.held <> excluded.held or p_force
-			returning t.device, t.state, t.held, t.stamp
-		), gone as (
-			delete from pgdevstate.entity_device t
-			using input i
-			where i.state = -1 and t.site = p_site and t.entity_id = p_entity_id and t.device = i.device
-			returning t.device
-		), told as (
-			select 'D' || e'\t' || p.state || case when p.held then e'\th\t' else e'\t-\t' end
-				|| (date_part('epoch', p_now - p.stamp) * 1000000)::bigint || e'\t' || p.device || e'\n' as line
-			from put p
-			union all
-			select 'd' || e'\t' || i.age_us || e'\t' || i.device || e'\n'
-			from input i
-			where i.state = -1 and (p_force or i.device in (select g.device from gone g))
-		)
-		select pg_catalog.count(*), pg_catalog.string_agg(l.line, '') into v_changed, v_lines from told l;
+		v_devices := pgdevstate.write_devices(p_site, p_entity_id, p_to_seq, p_now, p_devices, p_states,
+			p_device_held, p_device_ages_us, p_force);
+		v_changed := v_devices.changed;
+		v_lines := v_devices.lines;
 	end if;
 	if p_mailboxes <> '{}' or p_contexts <> '{}' then
-		perform pgdevstate.check_mailboxes(p_mailboxes, p_contexts, p_urgent, p_new, p_old,
-			p_mailbox_held, p_mailbox_ages_us);
-		with input as materialized (
-			select distinct on (u.mailbox, u.context) u.mailbox, u.context, u.urgent, u.new, u.old, u.held,
-				greatest(least(u.age_us, 3000000000000000), 0) as age_us
-			from unnest(p_mailboxes, p_contexts, p_urgent, p_new, p_old, p_mailbox_held, p_mailbox_ages_us)
-				with ordinality as u(mailbox, context, urgent, new, old, held, age_us, n)
-			order by u.mailbox, u.context, u.n desc
-		), put as (
-			insert into pgdevstate.entity_mailbox as t (site, entity_id, mailbox, context,
-				urgent_messages, new_messages, old_messages, held, stamp, seq)
-			select p_site, p_entity_id, i.mailbox, i.context, i.urgent, i.new, i.old, i.held,
-				p_now - i.age_us * interval '1 microsecond', p_to_seq
-			from input i
-			where i.urgent >= 0
-			on conflict (site, entity_id, mailbox, context) do update
-			set urgent_messages = excluded.urgent_messages, new_messages = excluded.new_messages,
-				old_messages = excluded.old_messages, held = excluded.held, stamp = excluded.stamp,
-				seq = excluded.seq
-			where t.new_messages <> excluded.new_messages or t.old_messages <> excluded.old_messages
-				or t.urgent_messages <> excluded.urgent_messages or t.held <> excluded.held or p_force
-			returning t.*
-		), gone as (
-			delete from pgdevstate.entity_mailbox t
-			using input i
-			where i.urgent = -1 and t.site = p_site and t.entity_id = p_entity_id
-				and t.mailbox = i.mailbox and t.context = i.context
-			returning t.mailbox, t.context
-		), told as (
-			select pg_catalog.concat_ws(e'\t', 'M', p.urgent_messages, p.new_messages, p.old_messages,
-				case when p.held then 'h' else '-' end, (date_part('epoch', p_now - p.stamp) * 1000000)::bigint,
-				p.mailbox, p.context) || e'\n' as line
-			from put p
-			union all
-			select pg_catalog.concat_ws(e'\t', 'm', i.age_us, i.mailbox, i.context) || e'\n'
-			from input i
-			where i.urgent = -1 and (p_force
-				or (i.mailbox, i.context) in (select g.mailbox, g.context from gone g))
-		)
-		select pg_catalog.count(*), pg_catalog.string_agg(l.line, '') into v_more, v_more_lines from told l;
-		v_changed := v_changed + v_more;
-		v_lines := pg_catalog.concat(v_lines, v_more_lines);
+		v_mailboxes := pgdevstate.write_mailboxes(p_site, p_entity_id, p_to_seq, p_now, p_mailboxes, p_contexts,
+			p_urgent, p_new, p_old, p_mailbox_held, p_mailbox_ages_us, p_force);
+		v_changed := v_changed + v_mailboxes.changed;
+		v_lines := v_lines || v_mailboxes.lines;
 	end if;
 	if v_changed > 0 or p_tell then
 		perform pgdevstate.write_change(p_site, p_entity_id, p_incarnation, p_from_seq, p_to_seq, p_flags,
-			p_now, coalesce(v_lines, ''));
+			p_now, v_lines);
 	end if;
 	return v_changed;
 end

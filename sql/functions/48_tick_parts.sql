@@ -16,7 +16,7 @@ language plpgsql
 as $$
 declare
 	v_gap interval := pgdevstate.setting_value('reap_gap_ms') * interval '1 millisecond';
-	v_dead macaddr[] := '{}';
+	v_dead macaddr[] := '{}'::macaddr[];
 	v_id macaddr;
 	v_head pgdevstate.entity;
 begin

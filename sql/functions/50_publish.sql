@@ -17,7 +17,7 @@ set search_path = pg_catalog, pgdevstate, pg_temp
 as $$
 #variable_conflict use_column
 declare
-	v_head record;
+	v_head pgdevstate.entity;
 	v_now timestamptz;
 	v_tell boolean;
 begin

@@ -59,6 +59,9 @@ begin
 		holder_since := v_now.registered_at;
 		holder_beat_age_ms := (date_part('epoch', pg_catalog.clock_timestamp() - v_lease.beat_at) * 1000)::bigint;
 		clock_us := pgdevstate.clock_us(pg_catalog.clock_timestamp());
+		-- the holder is to hear of it too
+		perform pg_catalog.pg_notify(channel, pg_catalog.concat_ws(e'\t', '1', 'T', v_site, p_entity_id, p_incarnation,
+			clock_us) || e'\n' || pgdevstate.entity_line('node', p_name, p_host, p_pid, p_version, pg_catalog.clock_timestamp()));
 		return;
 	end if;
 	v_now.name := p_name;
