@@ -102,8 +102,7 @@ static enum lease_verdict lease_registered(struct lease *l, const struct db_leas
 	bool continued = l->state == LEASE_REWOUND;
 
 	if (got->outcome != DB_REGISTERED) {
-		l->state = LEASE_TAKEN;
-		l->asked.text[0] = '\0';
+		l->state = LEASE_TAKEN; /* the same incarnation asks again: it is the same run */
 		return LEASE_REFUSED;
 	}
 	l->incarnation = l->asked;

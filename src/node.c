@@ -108,8 +108,10 @@ static void got_twin(
 	char id[ENTITY_ID_TEXT];
 
 	if (uuid_equal(incarnation, &n->lease.incarnation) ||
-		uuid_equal(incarnation, &n->lease.asked))
+		uuid_equal(incarnation, &n->lease.asked) ||
+		uuid_equal(incarnation, &n->twin)) /* said already */
 		return;
+	n->twin = *incarnation;
 	log_error("session",
 		"another process asked for our entity id %s and was refused: name=%s host=%s "
 		"pid=%d. "

@@ -72,6 +72,7 @@ struct node {
 	int64_t clock_offset_us; /* database's clock less our monotonic one */
 	char last_error[512];
 	char holder[768];
+	struct uuid twin;       /* the last one that was refused our id */
 	int64_t counters[NODE_COUNTERS];
 
 	/* who waits (node_wait.c) */
