@@ -24,6 +24,8 @@ COMPILE = $(CC) $(DEFINES) -Isrc -I$(B)/gen $(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS) 
 	$(if $(SAN),$(SANFLAGS)) $(WARN) -MMD -MP
 LINK = $(CC) $(CFLAGS) $(if $(SAN),$(SANFLAGS)) $(LDFLAGS)
 LIBS = $(PKG_LIBS) -lmd
+# V=1 shows the commands.
+Q = $(if $(V),,@)
 
 NODE_SRC = $(filter-out src/main.c,$(wildcard src/*.c))
 CONSOLE_SRC = $(filter-out src/console/main.c,$(wildcard src/console/*.c))
@@ -40,25 +42,27 @@ UNIT = $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 all: $(B)/pgdevstated $(B)/pgdevstate ## build both programs (B=DIR, SAN=1, CC=clang)
 
 $(B)/pgdevstated: $(B)/obj/main.o $(B)/libnode.a
-	$(LINK) -o $@ $^ $(LIBS)
+	@echo '  link    $@'
+	$(Q)$(LINK) -o $@ $^ $(LIBS)
 $(B)/pgdevstate: $(B)/obj/console/main.o $(B)/libconsole.a $(B)/libnode.a
-	$(LINK) -o $@ $^ $(LIBS)
+	@echo '  link    $@'
+	$(Q)$(LINK) -o $@ $^ $(LIBS)
 $(B)/libnode.a: $(NODE_OBJ)
 $(B)/libconsole.a: $(CONSOLE_OBJ)
 $(B)/lib%.a:
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 $(B)/obj/%.o: src/%.c $(B)/flags
-	@mkdir -p $(@D)
-	$(COMPILE) -c -o $@ $<
+	@mkdir -p $(@D); echo '  compile $<'
+	$(Q)$(COMPILE) -c -o $@ $<
 
 # The SQL that the program carries.
 $(B)/gen/sql_bundle.c: scripts/sql-bundle $(SQL) $(B)/sql-files
 	@mkdir -p $(@D)
-	scripts/sql-bundle $(SQL) >$@
+	$(Q)scripts/sql-bundle $(SQL) >$@
 $(B)/obj/sql_bundle.o: $(B)/gen/sql_bundle.c src/console/sql_bundle.h $(B)/flags
-	@mkdir -p $(@D)
-	$(COMPILE) -c -o $@ $<
+	@mkdir -p $(@D); echo '  compile $<'
+	$(Q)$(COMPILE) -c -o $@ $<
 
 # Files that change when flags or the list of SQL files do, and only then.
 note = @mkdir -p $(B); printf '%s\n' '$(subst ','\'',$1)' | cmp -s - $@ || \
@@ -70,37 +74,37 @@ $(B)/sql-files: FORCE
 
 unit-build: $(UNIT)
 $(B)/unit/%: tests/unit/%.c $(B)/libconsole.a $(B)/libnode.a
-	@mkdir -p $(@D)
-	$(COMPILE) -Itests/unit -o $@ $< $(B)/libconsole.a $(B)/libnode.a $(LIBS) -lcmocka
+	@mkdir -p $(@D); echo '  compile $<'
+	$(Q)$(COMPILE) -Itests/unit -o $@ $< $(B)/libconsole.a $(B)/libnode.a $(LIBS) -lcmocka
 
 deps: ## install what building and testing need (apt; as root or with sudo)
 	scripts/deps check
 deps-run: ## install what building and running need
 	scripts/deps run
 demo: ## a private PostgreSQL, two nodes, and the test of 2008 played on them
-	scripts/deps run
-	$(MAKE) all
-	scripts/demo start
+	@scripts/deps run
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@scripts/demo start
 demo-stop: ## stop what `make demo` left running
-	scripts/demo stop
+	@scripts/demo stop
 
 check: ## all tests: lint, unit, sql, flow
-	scripts/deps check
-	$(MAKE) all
-	$(MAKE) SAN=1 B=$(B)/san all unit-build
-	B=$(B) tests/run lint unit sql flow
+	@scripts/deps check
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 B=$(B)/san all unit-build
+	@B=$(B) tests/run lint unit sql flow
 lint: all ## format, cppcheck, shellcheck, man pages, house rules
-	B=$(B) tests/run lint
+	@B=$(B) tests/run lint
 unit: ## cmocka tests under ASan and UBSan
-	$(MAKE) SAN=1 B=$(B)/san unit-build
-	B=$(B) tests/run unit
+	@$(MAKE) --no-print-directory SAN=1 B=$(B)/san unit-build
+	@B=$(B) tests/run unit
 sql: all ## pgTAP tests on a private PostgreSQL (T='tests/sql/x.sql ...')
-	B=$(B) tests/run sql
+	@B=$(B) tests/run sql
 flow: all ## real daemons on a private PostgreSQL (T='tests/flow/x.t ...', VALGRIND=1)
-	$(MAKE) SAN=1 B=$(B)/san all
-	B=$(B) tests/run flow
+	@$(MAKE) --no-print-directory SAN=1 B=$(B)/san all
+	@B=$(B) tests/run flow
 valgrind: all ## one long flow test with both programs under valgrind
-	B=$(B) VALGRIND=1 T='$(or $(T),tests/flow/document.t)' tests/run flow
+	@B=$(B) VALGRIND=1 T='$(or $(T),tests/flow/document.t)' tests/run flow
 bare: ## README's commands in bare roots of Debian (ROOTS='bookworm trixie'; as root)
 	tests/bare/run $(ROOTS)
 
