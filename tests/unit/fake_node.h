@@ -1,0 +1,174 @@
+/*
+ * A node without stages behind it, for tests of the console: a real cache, and a record
+ * of what was asked. Linked in the place of src/node*.c.
+ */
+#ifndef FAKE_NODE_H
+#define FAKE_NODE_H
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "buf.h"
+#include "cache.h"
+#include "node.h"
+
+struct node {
+	struct cache *cache;
+	struct cache_entity *self;
+	struct node_status status;
+	struct buf said; /* a line for each node_set() and node_remove() */
+	int64_t now_us;
+	void (*acked)(void *arg, bool acked);
+	void *acked_arg; /* NULL: nobody waits */
+	void (*pong)(void *arg, int64_t nonce, const struct entity_id *from, int64_t rtt_us);
+	void *pong_arg; /* NULL: nobody asked */
+	int64_t nonce;
+};
+
+const char *node_phase_name(enum node_phase p)
+{
+	return p == NODE_READY ? "ready" : p == NODE_REFUSED ? "refused" : "down";
+}
+
+const char *node_counter_name(enum node_counter c)
+{
+	static const char *const names[NODE_COUNTERS] = {"publishes", "rows_sent", "payloads",
+		"payloads_bad", "older", "gaps", "pulls", "reloads", "snapshots", "audits",
+		"audits_bad", "keys_refused", "fenced", "connects", "rewinds", "pulses",
+		"coordinator_changes", "refusals"};
+
+	return names[c];
+}
+
+struct cache *node_cache(struct node *n)
+{
+	return n->cache;
+}
+
+void node_now(struct node *n, int64_t now_us)
+{
+	n->now_us = now_us;
+}
+
+void node_get_status(struct node *n, struct node_status *out)
+{
+	*out = n->status;
+}
+
+enum device_state node_device_state(struct node *n, const char *device)
+{
+	struct sum sum;
+
+	cache_sum(n->cache, KEY_DEVICE, device, &sum);
+	return sum.value.state;
+}
+
+void node_set(struct node *n, enum key_kind kind, const char *key, const struct value *v)
+{
+	buf_addf(&n->said, "set %s %s %s %u/%u/%u%s\n", key_kind_name(kind), key,
+		state_name(v->state), v->fresh, v->old, v->urgent, v->held ? " held" : "");
+	cache_put(n->cache, n->self, kind, key, v);
+}
+
+bool node_remove(struct node *n, enum key_kind kind, const char *key)
+{
+	if (!cache_get(n->cache, n->self, kind, key))
+		return false;
+	buf_addf(&n->said, "remove %s %s\n", key_kind_name(kind), key);
+	cache_remove(n->cache, n->self, kind, key);
+	return true;
+}
+
+void node_when_acked(
+	struct node *n, int timeout_ms, void (*fn)(void *arg, bool acked), void *arg)
+{
+	(void)timeout_ms;
+	n->acked = fn;
+	n->acked_arg = arg;
+}
+
+void node_cancel_acked(struct node *n, void *arg)
+{
+	if (n->acked_arg == arg)
+		n->acked_arg = NULL;
+}
+
+int64_t node_ping(struct node *n,
+	void (*fn)(void *arg, int64_t nonce, const struct entity_id *from, int64_t rtt_us),
+	void *arg)
+{
+	if (n->status.phase != NODE_READY)
+		return 0;
+	n->pong = fn;
+	n->pong_arg = arg;
+	return ++n->nonce;
+}
+
+void node_cancel_ping(struct node *n, int64_t nonce)
+{
+	if (n->nonce == nonce)
+		n->pong_arg = NULL;
+}
+
+/* ---- for the tests ---- */
+
+/* The answer of the database, when a command waits for one. */
+static inline void fake_ack(struct node *n, bool acked)
+{
+	void *arg = n->acked_arg;
+
+	n->acked_arg = NULL;
+	if (arg)
+		n->acked(arg, acked);
+}
+
+static inline struct cache_entity *fake_member(
+	struct node *n, const char *id, const char *name, const char *host)
+{
+	struct entity_id entity;
+	struct cache_entity *e;
+
+	if (!entity_id_parse(id, &entity))
+		abort();
+	e = cache_entity_get(n->cache, &entity);
+	e->known = true;
+	strcpy(e->who.name, name);
+	strcpy(e->who.host, host);
+	strcpy(e->who.version, "0.1.0");
+	e->who.pid = 4711;
+	e->who.since_us = INT64_C(1227441600000000); /* 2008-11-23 12:00:00 */
+	cache_entity_flags(n->cache, e, true, true);
+	return e;
+}
+
+static inline void fake_says(
+	struct node *n, struct cache_entity *e, const char *device, enum device_state s)
+{
+	struct value v = {.state = s, .stamp_us = INT64_C(1227441600000000)};
+
+	cache_put(n->cache, e, KEY_DEVICE, device, &v);
+}
+
+static inline struct node *fake_node_new(void)
+{
+	static const struct cache_callbacks none = {NULL, NULL};
+	struct node *n = calloc(1, sizeof(*n));
+
+	n->cache = cache_new(&none, NULL);
+	n->status.phase = NODE_READY;
+	n->status.last_error = n->status.holder = "";
+	n->status.site = 1;
+	buf_init(&n->said);
+	n->self = fake_member(n, "01:23:45:67:89:ab", "server1", "10.19.2.255");
+	n->self->self = true;
+	return n;
+}
+
+static inline void fake_node_free(struct node *n)
+{
+	cache_free(n->cache);
+	buf_clear(&n->said);
+	free(n);
+}
+
+#endif
