@@ -57,6 +57,7 @@ struct dialplan {
 };
 
 /* dialplan.c */
+struct dialplan *dialplan_new(const char *file);
 struct dialplan_context *dialplan_find_context(
 	const struct dialplan *d, const char *context);
 /* In the context, or in those that it includes, in order. with_hint: one that has a hint.
