@@ -84,9 +84,9 @@ deps-run: ## install what building and running need
 demo: ## a private PostgreSQL, two nodes, and the test of 2008 played on them
 	@scripts/deps run
 	@$(MAKE) --no-print-directory -j$$(nproc) all
-	@scripts/demo start
+	@B=$(B) scripts/demo start
 demo-stop: ## stop what `make demo` left running
-	@scripts/demo stop
+	@B=$(B) scripts/demo stop
 
 check: ## all tests: lint, unit, sql, flow
 	@scripts/deps check
