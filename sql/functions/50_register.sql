@@ -1,5 +1,5 @@
 -- Purpose: begin a run of a node. Answers "refused", with who it is, while another run holds
---          the lease. A new incarnation is not reporting; seq goes on by one; the journal says
+--          the lease, and tells that one who asked (T). A new incarnation is not reporting; seq goes on by one; the journal says
 --          who it is. The same incarnation again (its answer was lost) gets a new session.
 --          p_continues...: after resume() said "rewound": the live holder itself goes on with
 --          a new incarnation; listeners that were ahead need not reload.

@@ -18,7 +18,7 @@ script() {
 		for f in "$top"/migrations/*.sql; do
 			name=$(basename "$f" .sql)
 			version=$(expr "$name" : '0*\([0-9]*\)_')
-			sum=$(sha256sum <"$f" | cut -d' ' -f1)
+			sum=$({ cat "$f"; printf '\0'; } | sha256sum | cut -d' ' -f1)
 			cat <<-END
 				select to_regclass('pgdevstate.migration') is null as todo \\gset
 				\\if :todo
@@ -33,7 +33,11 @@ script() {
 		done
 	fi
 	for f in "$top"/sql/functions/*.sql "$top"/sql/views/*.sql; do echo "\\i '$f'"; done
-	sum=$(cat "$top"/sql/functions/*.sql "$top"/sql/views/*.sql | sha256sum | cut -d' ' -f1)
+	sum=$(cd "$top" && for f in sql/functions/*.sql sql/views/*.sql; do
+		printf '%s\0' "$f"
+		cat "$f"
+		printf '\0'
+	done | sha256sum | cut -d' ' -f1)
 	echo "update pgdevstate.installed set functions_checksum = '$sum', functions_at = clock_timestamp();"
 }
 
