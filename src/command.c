@@ -19,7 +19,12 @@ static void write_out(void *arg, const char *bytes, size_t len)
 
 static void write_err(struct call *c, const char *text)
 {
-	c->sink.err(c->sink.arg, text, strlen(text));
+	struct buf line;
+
+	buf_init(&line);
+	buf_addf(&line, "%s\n", text);
+	c->sink.err(c->sink.arg, line.data, line.len);
+	buf_clear(&line);
 }
 
 void call_end(struct call *c, int status)
@@ -38,7 +43,6 @@ static void end_failed(struct call *c, const char *text)
 		reply_set(&c->reply, "error", reply_string(text));
 	reply_end(&c->reply);
 	write_err(c, text);
-	write_err(c, "\n");
 	call_end(c, 1);
 }
 

@@ -63,7 +63,9 @@ struct console {
 static void client_free(struct client *cl)
 {
 	command_free(cl->call);
-	/* The last words are worth one try; nobody is waited for. */
+	/* The last words are worth one try; nobody is waited for. libevent guards the buffer.
+	 */
+	evbuffer_unfreeze(bufferevent_get_output(cl->bev), 1);
 	evbuffer_write(bufferevent_get_output(cl->bev), bufferevent_getfd(cl->bev));
 	bufferevent_free(cl->bev);
 	frame_reader_clear(&cl->in);

@@ -66,11 +66,11 @@ static bool parse_header(
 	const char *length = type ? memchr(type + 1, ' ', (size_t)(end - type - 1)) : NULL;
 	size_t version;
 
-	if (!length) {
+	if (!length || !parse_number(line, type, 9999, &version)) {
 		*why = "a header is not VERSION TYPE LENGTH";
 		return false;
 	}
-	if (!parse_number(line, type, 9999, &version) || version != FRAME_VERSION) {
+	if (version != FRAME_VERSION) {
 		*why = "another version of the console's protocol (1 is spoken here): "
 			   "client and daemon must be of one release; restart the daemon after an "
 			   "upgrade";

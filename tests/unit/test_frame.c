@@ -90,7 +90,7 @@ static void test_refused(void **state)
 {
 	(void)state;
 	refuse("2 run 4\nhelp", "another version");
-	refuse(" run 4\nhelp", "another version");
+	refuse(" run 4\nhelp", "VERSION TYPE LENGTH");
 	refuse("1 fly 4\nhelp", "unknown type");
 	refuse("1  4\nhelp", "unknown type");
 	refuse("1 run 65537\n", "length");

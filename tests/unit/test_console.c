@@ -1,0 +1,549 @@
+/* console.c on a real socket: several clients, slow ones, rude ones; and the client's own
+ * code. */
+#include "command_fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "clock.h"
+#include "console.h"
+#include "console/run.h"
+#include "frame.h"
+#include "log.h"
+
+#define DEADLINE_US 20000000 /* of a condition that is waited for */
+
+struct world {
+	struct fixture *f;
+	char dir[64], path[96];
+};
+
+/* A client whose bytes the tests make. */
+struct peer {
+	int fd;
+	struct frame_reader in;
+};
+
+static int setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	char *error = NULL;
+
+	log_open(LOG_TO_FILE, "/dev/null");
+	log_set_debug(0);
+	strcpy(w->dir, "/tmp/console-XXXXXX");
+	if (!mkdtemp(w->dir))
+		return -1;
+	snprintf(w->path, sizeof(w->path), "%s/ctl", w->dir);
+	w->f = fixture_new();
+	w->f->app.console = console_new(&w->f->app, w->path, &error);
+	*state = w;
+	return w->f->app.console ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	console_free(w->f->app.console);
+	fixture_free(w->f);
+	log_close();
+	int rc = rmdir(w->dir); /* the socket is gone */
+	free(w);
+	return rc;
+}
+
+static void turn(struct world *w)
+{
+	event_base_loop(w->f->app.base, EVLOOP_NONBLOCK);
+}
+
+static struct peer peer_new(struct world *w)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	struct peer p = {.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0)};
+
+	strcpy(addr.sun_path, w->path);
+	assert_int_equal(connect(p.fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	frame_reader_init(&p.in);
+	return p;
+}
+
+static void peer_free(struct peer *p)
+{
+	close(p->fd);
+	frame_reader_clear(&p->in);
+}
+
+static void put(struct peer *p, const char *bytes)
+{
+	assert_int_equal(send(p->fd, bytes, strlen(bytes), MSG_NOSIGNAL), strlen(bytes));
+}
+
+static void put_frame(struct peer *p, enum frame_type type, const char *data)
+{
+	struct buf b;
+
+	buf_init(&b);
+	frame_print(&b, type, data, strlen(data));
+	put(p, buf_str(&b));
+	buf_clear(&b);
+}
+
+/* The next frame; 0: the connection was closed. */
+static int get(struct world *w, struct peer *p, struct frame *f)
+{
+	int64_t until = clock_mono_us() + DEADLINE_US;
+	char bytes[4096];
+	const char *why;
+	int rc;
+
+	while ((rc = frame_reader_next(&p->in, f, &why)) == 0) {
+		assert_true(clock_mono_us() < until);
+		turn(w);
+		ssize_t n = read(p->fd, bytes, sizeof(bytes));
+		if (n == 0 || (n < 0 && errno != EAGAIN))
+			return 0;
+		if (n > 0)
+			frame_reader_add(&p->in, bytes, (size_t)n);
+	}
+	assert_int_equal(rc, 1);
+	return 1;
+}
+
+static void expect(
+	struct world *w, struct peer *p, enum frame_type type, const char *part)
+{
+	struct frame f;
+
+	if (!get(w, p, &f))
+		fail_msg("closed instead of '%s'", part);
+	if (f.type != type || !strstr(f.data, part))
+		fail_msg("%s '%s' instead of %s '%s'", frame_type_name(f.type), f.data,
+			frame_type_name(type), part);
+}
+
+static void expect_bye(struct world *w, struct peer *p, const char *part)
+{
+	struct frame f;
+
+	expect(w, p, FRAME_BYE, part);
+	assert_int_equal(get(w, p, &f), 0);
+}
+
+static struct peer opened(struct world *w, const char *mode)
+{
+	struct peer p = peer_new(w);
+
+	put_frame(&p, FRAME_OPEN, mode);
+	expect(w, &p, FRAME_READY, "server1\t" PGDEVSTATE_VERSION "\t");
+	return p;
+}
+
+static void test_commands(void **state)
+{
+	struct world *w = *state;
+	struct peer a = opened(w, "once"), b = opened(w, "once json");
+
+	put_frame(&a, FRAME_RUN, "core show version");
+	put_frame(&b, FRAME_RUN, "core show version");
+	expect(w, &a, FRAME_OUT, "pgdevstate " PGDEVSTATE_VERSION "\n");
+	expect(w, &a, FRAME_END, "0");
+	expect(w, &b, FRAME_OUT, "{\n  \"version\": ");
+	expect(w, &b, FRAME_END, "0");
+	put_frame(&a, FRAME_RUN, "nothing");
+	expect(w, &a, FRAME_ERR, "No such command 'nothing'");
+	expect(w, &a, FRAME_END, "1");
+	put_frame(&a, FRAME_COMPLETE, "core sh");
+	expect(w, &a, FRAME_LIST, "2\nshow\n");
+	peer_free(&a);
+	peer_free(&b);
+}
+
+static void test_byte_by_byte(void **state)
+{
+	struct world *w = *state;
+	struct peer p = opened(w, "once");
+	const char *text = "1 run 17\ncore show version";
+
+	for (; *text; text++) {
+		char one[2] = {*text, '\0'};
+		put(&p, one);
+		turn(w);
+	}
+	expect(w, &p, FRAME_OUT, "pgdevstate ");
+	peer_free(&p);
+}
+
+static void test_rude(void **state)
+{
+	static const struct {
+		const char *bytes, *answer;
+	} cases[] = {
+		{"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "VERSION TYPE LENGTH"},
+		{"GET /a/longer/path/than/any/header HTTP/1.1\r\n", "too long"},
+		{"GET /\n", "VERSION TYPE LENGTH"},
+		{"1 run 4\nhelp", "a frame 'run' before 'open'"},
+		{"1 out 4\nhelp", "which only the daemon sends"},
+		{"1 open 4\nonce1 open 4\nonce", NULL},
+		{"1 open 4\no\tce", "a wrong 'open'"},
+		{"1 run 70000\n", "length"},
+		{"9 open 4\nonce", "another version"},
+	};
+	struct world *w = *state;
+	struct frame f;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct peer p = peer_new(w);
+		put(&p, cases[i].bytes);
+		if (!cases[i].answer)
+			expect(w, &p, FRAME_READY, "server1");
+		expect(w, &p, FRAME_BYE, cases[i].answer ? cases[i].answer : "a wrong 'open'");
+		assert_int_equal(get(w, &p, &f), 0);
+		peer_free(&p);
+	}
+}
+
+static void test_one_command_at_a_time(void **state)
+{
+	struct world *w = *state;
+	struct peer p = opened(w, "once");
+
+	put_frame(&p, FRAME_RUN, "cluster ping");
+	put_frame(&p, FRAME_RUN, "help");
+	expect_bye(w, &p, "its last one was running");
+	assert_null(w->f->app.node->pong_arg);
+	peer_free(&p);
+}
+
+static void wait_until(struct world *w, void *const *what, bool set)
+{
+	int64_t until = clock_mono_us() + DEADLINE_US;
+
+	while ((*what != NULL) != set) {
+		assert_true(clock_mono_us() < until);
+		turn(w);
+	}
+}
+
+static void test_client_leaves(void **state)
+{
+	struct world *w = *state;
+	struct node *n = w->f->app.node;
+	struct peer p = opened(w, "once");
+
+	put_frame(&p, FRAME_RUN, "cluster ping");
+	wait_until(w, &n->pong_arg, true);
+	peer_free(&p);
+	wait_until(w, &n->pong_arg, false);
+	p = opened(w, "once");
+	put_frame(&p, FRAME_RUN, "devstate change Custom:x BUSY");
+	wait_until(w, &n->acked_arg, true);
+	peer_free(&p);
+	wait_until(w, &n->acked_arg, false);
+	assert_string_equal(buf_str(&n->said), "set device Custom:x BUSY 0/0/0 held\n");
+}
+
+static void test_cancel(void **state)
+{
+	struct world *w = *state;
+	struct peer p = opened(w, "interactive");
+
+	put_frame(&p, FRAME_CANCEL, ""); /* nothing runs: nothing happens */
+	put_frame(&p, FRAME_RUN, "cluster ping");
+	put_frame(&p, FRAME_CANCEL, "");
+	expect(w, &p, FRAME_ERR, "Cancelled.");
+	expect(w, &p, FRAME_END, "1");
+	assert_null(w->f->app.node->pong_arg);
+	put_frame(&p, FRAME_RUN, "core show version");
+	expect(w, &p, FRAME_OUT, "pgdevstate ");
+	expect(w, &p, FRAME_END, "0");
+	peer_free(&p);
+}
+
+static void test_log_lines(void **state)
+{
+	struct world *w = *state;
+	struct peer person = opened(w, "interactive"), script = opened(w, "script");
+
+	log_notice("test", "something happened key=%d", 1);
+	expect(w, &person, FRAME_LOG, "something happened key=1");
+	put_frame(&script, FRAME_RUN, "core show version");
+	expect(w, &script, FRAME_OUT, "pgdevstate "); /* no log line before it */
+	peer_free(&person);
+	peer_free(&script);
+}
+
+static void test_verbose(void **state)
+{
+	struct world *w = *state;
+	struct peer person = opened(w, "interactive"), caller = opened(w, "interactive");
+
+	fixture_dialplan(w->f, "[default]\nexten => say,1,NoOp(hello)\n");
+	put_frame(&caller, FRAME_RUN, "console dial say");
+	expect(w, &caller, FRAME_OUT, "NoOp(\"Console/dsp\", \"hello\")");
+	w->f->app.verbose = 3;
+	put_frame(&person, FRAME_RUN, "console dial say");
+	expect(w, &person, FRAME_OUT, "NoOp(\"Console/dsp\", \"hello\")");
+	struct frame f;
+	do
+		assert_int_equal(get(w, &caller, &f), 1);
+	while (f.type != FRAME_LOG);
+	assert_contains(f.data, "NoOp(\"Console/dsp\", \"hello\")");
+	console_verbose(NULL, "no console yet", NULL);
+	peer_free(&person);
+	peer_free(&caller);
+}
+
+/* A person who does not read is dropped, with the reason in the log; the others go on. */
+static void test_slow_reader(void **state)
+{
+	struct world *w = *state;
+	struct peer slow = opened(w, "interactive"), other = opened(w, "once");
+	char line[1001];
+	struct frame f;
+	int frames = 0;
+
+	memset(line, 'x', sizeof(line) - 1);
+	line[sizeof(line) - 1] = '\0';
+	for (int i = 0; i < 10000; i++) {
+		log_notice("test", "%s", line);
+		if (i % 100 == 0)
+			turn(w);
+	}
+	while (get(w, &slow, &f))
+		frames++;
+	assert_true(frames > 10 && frames < 6000);
+	put_frame(&other, FRAME_RUN, "core show version");
+	expect(w, &other, FRAME_OUT, "pgdevstate ");
+	peer_free(&slow);
+	peer_free(&other);
+}
+
+/* A long listing waits for a slow reader and reaches its end. */
+static void test_long_listing(void **state)
+{
+	struct world *w = *state;
+	struct peer p = opened(w, "once json");
+	char name[64];
+	struct frame f;
+	struct buf all;
+
+	for (int i = 0; i < 100000; i++) {
+		snprintf(name, sizeof(name), "PJSIP/a-longer-name-%d", i);
+		fake_says(w->f->app.node, w->f->app.node->self, name, STATE_INUSE);
+	}
+	put_frame(&p, FRAME_RUN, "devstate list");
+	for (int i = 0; i < 1000; i++)
+		turn(w); /* nobody reads: it must stop at the bound */
+	buf_init(&all);
+	while (get(w, &p, &f) && f.type == FRAME_OUT)
+		buf_add(&all, f.data, f.len);
+	assert_int_equal(f.type, FRAME_END);
+	json_t *list = json_loads(buf_str(&all), 0, NULL);
+	assert_int_equal(json_array_size(list), 100000);
+	json_decref(list);
+	buf_clear(&all);
+	peer_free(&p);
+}
+
+static void test_too_many_clients(void **state)
+{
+	struct world *w = *state;
+	struct peer peers[65];
+
+	for (int i = 0; i < 64; i++)
+		peers[i] = opened(w, "interactive");
+	peers[64] = peer_new(w);
+	expect_bye(w, &peers[64], "64 consoles are open already");
+	for (int i = 0; i < 65; i++)
+		peer_free(&peers[i]);
+}
+
+static void test_second_daemon(void **state)
+{
+	struct world *w = *state;
+	char *error = NULL;
+
+	assert_null(console_new(&w->f->app, w->path, &error));
+	assert_contains(error, "another pgdevstated listens on ");
+	free(error);
+}
+
+static void test_goodbye(void **state)
+{
+	struct world *w = *state;
+	struct peer p = opened(w, "interactive");
+
+	put_frame(&p, FRAME_RUN, "cluster ping");
+	wait_until(w, &w->f->app.node->pong_arg, true);
+	console_free(w->f->app.console);
+	w->f->app.console = NULL;
+	assert_null(w->f->app.node->pong_arg);
+	expect_bye(w, &p, "the daemon stops");
+	peer_free(&p);
+}
+
+static void test_damaged_frames(void **state)
+{
+	struct world *w = *state;
+	unsigned seed = 2008;
+
+	for (int round = 0; round < 300; round++) {
+		struct peer p = opened(w, "interactive json");
+		struct buf b;
+		buf_init(&b);
+		frame_print(&b, FRAME_RUN, "help core show", 14);
+		frame_print(&b, FRAME_COMPLETE, "devstate \"x", 11);
+		frame_print(&b, FRAME_CANCEL, "", 0);
+		for (int i = rand_r(&seed) % 3; i >= 0; i--)
+			b.data[(size_t)rand_r(&seed) % b.len] = (char)rand_r(&seed);
+		if (send(p.fd, b.data, b.len, MSG_NOSIGNAL) < 0)
+			fail();
+		for (int i = 0; i < 5; i++)
+			turn(w);
+		buf_clear(&b);
+		peer_free(&p);
+	}
+	turn(w);
+}
+
+/* ---- the client's code, in a process of its own ---- */
+
+struct output {
+	struct buf out, err;
+	int status;
+};
+
+static void read_all(struct world *w, int out, int err, struct output *o)
+{
+	int64_t until = clock_mono_us() + DEADLINE_US;
+	struct buf *to[2] = {&o->out, &o->err};
+	int fds[2] = {out, err}, open = 2;
+	char bytes[4096];
+
+	while (open > 0) {
+		assert_true(clock_mono_us() < until);
+		turn(w);
+		fake_ack(w->f->app.node, true);
+		for (int i = 0; i < 2; i++) {
+			ssize_t n = fds[i] < 0 ? -1 : read(fds[i], bytes, sizeof(bytes));
+			if (n > 0)
+				buf_add(to[i], bytes, (size_t)n);
+			if (n == 0) {
+				close(fds[i]);
+				fds[i] = -1;
+				open--;
+			}
+		}
+	}
+}
+
+/* Runs the client's code as its main() would; the test is the daemon meanwhile. */
+static struct output client(
+	struct world *w, bool json, const char *command, const char *script)
+{
+	struct output o = {.status = -1};
+	int out[2], err[2], in[2];
+
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(err, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+	fflush(stdout);
+	pid_t pid = fork();
+	if (pid == 0) {
+		dup2(out[1], STDOUT_FILENO);
+		dup2(err[1], STDERR_FILENO);
+		close(out[0]), close(err[0]), close(in[1]);
+		int status = script ? run_script(w->path, json, fdopen(in[0], "r"))
+							: run_once(w->path, json, command);
+		_exit(status);
+	}
+	close(out[1]), close(err[1]), close(in[0]);
+	if (script)
+		assert_int_equal(write(in[1], script, strlen(script)), strlen(script));
+	close(in[1]);
+	fcntl(out[0], F_SETFL, O_NONBLOCK);
+	fcntl(err[0], F_SETFL, O_NONBLOCK);
+	buf_init(&o.out);
+	buf_init(&o.err);
+	read_all(w, out[0], err[0], &o);
+	assert_int_equal(waitpid(pid, &o.status, 0), pid);
+	assert_true(WIFEXITED(o.status));
+	o.status = WEXITSTATUS(o.status);
+	return o;
+}
+
+static void check(struct output o, int status, const char *out, const char *err)
+{
+	if (o.status != status || !strstr(buf_str(&o.out), out) ||
+		!strstr(buf_str(&o.err), err))
+		fail_msg("status %d, output '%s', errors '%s'", o.status, buf_str(&o.out),
+			buf_str(&o.err));
+	buf_clear(&o.out);
+	buf_clear(&o.err);
+}
+
+static void test_run_once(void **state)
+{
+	struct world *w = *state;
+
+	check(client(w, false, "core show version", NULL), EXIT_DONE,
+		"pgdevstate " PGDEVSTATE_VERSION "\n", "");
+	check(client(w, true, "core show version", NULL), EXIT_DONE, "\"version\"", "");
+	check(client(w, false, "devstate change Custom:x INUSE", NULL), EXIT_DONE,
+		"Changing Custom:x to INUSE\n", "");
+	check(client(w, false, "devstate change Custom:x FOO", NULL), EXIT_COMMAND_FAILED, "",
+		"'FOO' is no device state");
+}
+
+static void test_run_not_connected(void **state)
+{
+	struct world *w = *state;
+
+	console_free(w->f->app.console);
+	w->f->app.console = NULL;
+	check(client(w, false, "core show version", NULL), EXIT_NOT_CONNECTED, "",
+		"is pgdevstated running");
+}
+
+static void test_run_script(void **state)
+{
+	struct world *w = *state;
+
+	check(client(w, false, NULL,
+			  "core show version\n\nmailbox set 1000 2\nmailbox list\nquit\nnever\n"),
+		EXIT_DONE, "1000@default", "");
+	check(client(w, false, NULL, "nonsense\ncore show version"), EXIT_COMMAND_FAILED,
+		"pgdevstate ", "No such command 'nonsense'");
+	check(client(w, false, NULL, ""), EXIT_DONE, "", "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_commands, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_byte_by_byte, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rude, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_one_command_at_a_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_client_leaves, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_log_lines, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_verbose, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_slow_reader, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_long_listing, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_too_many_clients, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_second_daemon, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_goodbye, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_damaged_frames, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_run_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_run_not_connected, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_run_script, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
