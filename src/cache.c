@@ -352,8 +352,11 @@ struct cache_entity *cache_entity_at(const struct cache *c, int i)
 
 static void entity_update(struct cache *c, struct cache_entity *e)
 {
-	for (struct cache_row *r = e->rows_list; r; r = r->enext)
+	for (struct cache_row *r = e->rows_list; r; r = r->enext) {
 		key_update(c, r->key);
+		if (c->cb.touched)
+			c->cb.touched(c->arg, r->key->kind, r->key->name);
+	}
 }
 
 void cache_entity_flags(

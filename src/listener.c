@@ -590,6 +590,7 @@ static void read_rows(struct listener *l, const struct payload *pl)
 	}
 	if (pl->chunk == 1) {
 		cache_mark(l->cache, p->entity);
+		cache_entity_flags(l->cache, p->entity, pl->head.alive, pl->head.reporting);
 		p->loading = true;
 	}
 	if (!p->loading || !peer_lines(l, p, pl)) {
