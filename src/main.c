@@ -505,8 +505,8 @@ int main(int argc, char **argv)
 		unwire(&d);
 		return 0;
 	}
-	if (!open_log(&d, &errors) || !service_begin(&d.service, d.app.options->run_directory,
-									  !a.foreground, &errors))
+	if (!open_log(&d, &errors) ||
+		!service_begin(&d.service, d.app.options->run_directory, !a.foreground, &errors))
 		return fail(&d, &errors);
 	read_host(&d);
 	d.app.base = loop_new();
