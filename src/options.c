@@ -336,17 +336,17 @@ static void read_channel(struct reading *r, const struct conf_section *s)
 static void read_sections(struct reading *r)
 {
 	static const char *const sections[] = {"options", "postgresql"};
-	const struct conf_section *s, *end = r->conf->sections + r->conf->nsections;
-	size_t i;
+	const struct conf_section *s = r->conf->sections;
+	size_t i, k;
 
-	for (i = 0; i < 2; i++)
-		for (s = r->conf->sections; s < end; s++)
-			if (strcasecmp(s->name, sections[i]) == 0)
-				read_entries(r, sections[i], s);
-	for (s = r->conf->sections; s < end; s++)
-		if (strcasecmp(s->name, sections[0]) != 0 &&
-			strcasecmp(s->name, sections[1]) != 0)
-			read_channel(r, s);
+	for (k = 0; k < 2; k++)
+		for (i = 0; i < r->conf->nsections; i++)
+			if (strcasecmp(s[i].name, sections[k]) == 0)
+				read_entries(r, sections[k], &s[i]);
+	for (i = 0; i < r->conf->nsections; i++)
+		if (strcasecmp(s[i].name, sections[0]) != 0 &&
+			strcasecmp(s[i].name, sections[1]) != 0)
+			read_channel(r, &s[i]);
 }
 
 /* ---- what the file leaves open ---- */

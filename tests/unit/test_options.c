@@ -232,6 +232,8 @@ static void test_unknown_sections(void **state)
 static void test_conninfo(void **state)
 {
 	(void)state;
+	assert_null(parse(""));
+	assert_non_null(strstr(buf_str(&errors), "conninfo is missing"));
 	assert_error(ID,
 		"/etc/x/p.conf: conninfo is missing; say in [postgresql] how to reach the "
 		"database, for example: conninfo = dbname=pgdevstate\n");
