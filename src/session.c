@@ -201,6 +201,14 @@ static bool ask_leave(struct node *n)
 	return true;
 }
 
+/* There is nobody to say goodbye to, or nothing of ours in the database. */
+static void leave_unheld(struct node *n)
+{
+	n->port.disconnect(n->port.arg, "left");
+	n->asking = false;
+	left(n);
+}
+
 static void ask_in_session(struct node *n)
 {
 	static bool (*const due[])(struct node *) = {
@@ -210,7 +218,7 @@ static void ask_in_session(struct node *n)
 		for (size_t i = 0; i < sizeof(due) / sizeof(due[0]) && !due[i](n); i++)
 			;
 	} else if (n->leaving) {
-		session_lost(n, "leaving");
+		leave_unheld(n);
 	} else if (n->now_us >= n->retry_us) {
 		ask_lease(n);
 	}
@@ -569,11 +577,8 @@ void session_leave(struct node *n, bool deliver)
 {
 	n->leaving = true;
 	n->leave_until_us = n->now_us + (deliver ? LEAVE_US : 0);
-	if (!session_is_up(n)) {
-		n->port.disconnect(n->port.arg, "left");
-		n->asking = false;
-		left(n);
-		return;
-	}
-	session_kick(n);
+	if (session_is_up(n))
+		session_kick(n);
+	else
+		leave_unheld(n);
 }
