@@ -7,7 +7,8 @@
  *   ;-- a block of
  *       comment --;
  *
- * Sections and entries keep the file's order; a section that is there twice is listed twice.
+ * Sections and entries keep the file's order; a section that is there twice is listed
+ * twice.
  */
 #ifndef CONF_H
 #define CONF_H
@@ -40,12 +41,13 @@ struct conf {
 #define CONF_FILE_MAX_BYTES (16 * 1024 * 1024)
 
 /*
- * What is wrong in the text goes into `errors`, one line each, and the rest is read on, so
- * that all errors are found at once: look at errors->len before using the result. NULL only
- * when the file cannot be read; `advice` says what to do then.
+ * What is wrong in the text goes into `errors`, one line each, and the rest is read on,
+ * so that all errors are found at once: look at errors->len before using the result. NULL
+ * only when the file cannot be read; `advice` says what to do then.
  */
 struct conf *conf_read(const char *file, const char *advice, struct buf *errors);
-struct conf *conf_parse(const char *file, const char *text, size_t len, struct buf *errors);
+struct conf *conf_parse(
+	const char *file, const char *text, size_t len, struct buf *errors);
 void conf_free(struct conf *c);
 
 /* Adds "FILE:LINE: text\n"; line 0: "FILE: text\n". Very long texts are cut. */

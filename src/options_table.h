@@ -1,4 +1,5 @@
-/* Layer 1: the table of options: what options.c parses, and what sample and README show. */
+/* Layer 1: the table of options: what options.c parses, and what sample and README show.
+ */
 #ifndef OPTIONS_TABLE_H
 #define OPTIONS_TABLE_H
 
@@ -8,12 +9,12 @@
 enum option_type {
 	OPTION_ENTITY_ID,
 	OPTION_NAME,
-	OPTION_PATH,          /* must not be empty */
+	OPTION_PATH, /* must not be empty */
 	OPTION_PATH_OR_NONE,
 	OPTION_NUMBER,
-	OPTION_SECONDS,       /* kept in milliseconds */
+	OPTION_SECONDS, /* kept in milliseconds */
 	OPTION_CONNINFO,
-	OPTION_CHANNEL_TYPE,  /* these three are an event channel's */
+	OPTION_CHANNEL_TYPE, /* these three are an event channel's */
 	OPTION_PUBLISH,
 	OPTION_SUBSCRIBE,
 	OPTION_TYPES
@@ -22,11 +23,11 @@ enum option_type {
 struct option {
 	const char *section; /* "NAME" for those of an event channel */
 	const char *name;
-	const char *alias;   /* NULL: none */
+	const char *alias; /* NULL: none */
 	enum option_type type;
-	size_t offset;       /* in struct options; an event channel's have none */
-	int min, max;        /* numbers and seconds */
-	const char *def;     /* as one would write it; NULL: default_help says it */
+	size_t offset;   /* in struct options; an event channel's have none */
+	int min, max;    /* numbers and seconds */
+	const char *def; /* as one would write it; NULL: default_help says it */
 	const char *default_help;
 	bool reloadable;
 	const char *example; /* in the sample, where there is no `def` to show */

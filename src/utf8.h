@@ -6,8 +6,8 @@
 #include <stddef.h>
 
 /*
- * The bytes of the character at `s`, 0 when there is none: overlong, a surrogate, too large,
- * or cut by the end. The same that PostgreSQL accepts. left > 0.
+ * The bytes of the character at `s`, 0 when there is none: overlong, a surrogate, too
+ * large, or cut by the end. The same that PostgreSQL accepts. left > 0.
  */
 size_t utf8_len(const char *s, size_t left);
 /* C0, DEL or C1? `len` is what utf8_len() said. */
