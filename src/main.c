@@ -1,6 +1,7 @@
 /*
- * pgdevstated: the daemon. Reads its files, wires stage to stage (wire()), runs the loop.
- * After it is ready, nothing that the network, the database or a file does ends it.
+ * Layer 3: pgdevstated, the daemon. Reads its files, wires stage to stage (wire()), runs
+ * the loop. After it is ready, nothing that the network, the database or a file does ends
+ * it.
  */
 #include <errno.h>
 #include <getopt.h>

@@ -1,7 +1,7 @@
 /*
- * The node without its I/O: wires stage 2 (outbox) to stage 8's door by callbacks, takes
- * own statements, answers questions. What is asked of the database, and when, is
- * session.c's.
+ * Layer 2: the node without its I/O: wires stage 2 (outbox) to stage 8's door by
+ * callbacks, takes own statements, answers questions. What is asked of the database, and
+ * when, is session.c's.
  */
 #include "node.h"
 

@@ -1,7 +1,7 @@
 /*
- * The node without its I/O: stages 2, 3, 6, 7 and 8 and the order in which they speak to
- * the database. It gets results, notifications and time, and gives requests. The daemon
- * drives it with real connections (src/pgport.c), the simulator with a model.
+ * Layer 2: the node without its I/O: stages 2, 3, 6, 7 and 8 and the order in which they
+ * speak to the database. It gets results, notifications and time, and gives requests. The
+ * daemon drives it with real connections (src/pgport.c), the simulator with a model.
  */
 #ifndef NODE_H
 #define NODE_H

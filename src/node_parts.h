@@ -1,6 +1,7 @@
 /*
- * The inside of a node, shared by node.c (stages wired, own statements), session.c (what
- * is asked of the database, in which order) and node_wait.c (who waits for an answer).
+ * Layer 2: the inside of a node, shared by node.c (stages wired, own statements),
+ * session.c (what is asked of the database, in which order) and node_wait.c (who waits
+ * for an answer).
  */
 #ifndef NODE_PARTS_H
 #define NODE_PARTS_H
@@ -72,7 +73,7 @@ struct node {
 	int64_t clock_offset_us; /* database's clock less our monotonic one */
 	char last_error[512];
 	char holder[768];
-	struct uuid twin;       /* the last one that was refused our id */
+	struct uuid twin; /* the last one that was refused our id */
 	int64_t counters[NODE_COUNTERS];
 
 	/* who waits (node_wait.c) */

@@ -1,4 +1,5 @@
-/* Debug 1: for every device state change, what each server says and how it adds up. */
+/* Layer 2: debug 1: for every device state change, what each server says and how it adds
+ * up. */
 #include "log.h"
 #include "node_parts.h"
 

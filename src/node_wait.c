@@ -1,4 +1,5 @@
-/* The node's waiting room: statements waiting for their ack, pings waiting for answers.
+/* Layer 2: the node's waiting room: statements waiting for their ack, pings waiting for
+ * answers.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /*
- * Stages 3 to 6, their order: what is asked of the database next.
+ * Stage 3, session: what is asked of the database next.
  * In:    results, losses, time.
  * Out:   one request at a time on the main session, one on the reading session.
  * Owns:  the phase of the node, when to try again.
