@@ -1,71 +1,19 @@
 # One connection (src/pgconn.c) against a real server that restarts, refuses, kills, and keeps silent.
 use lib 'tests/flow/lib';
 use Flow;
-use IO::Select;
+use Driver;
 use IO::Socket::INET;
-use IPC::Open2;
 use Time::HiRes qw(time);
 
-my $program = "$Flow::DIR/pgconn_real";
-{
-    my @flags = split ' ', qx(pkg-config --cflags --libs libpq libevent);
-    my @sanitize = $Flow::VALGRIND ? () : qw(-fsanitize=address,undefined);
-    my ($out, $err, $status) = run_command($ENV{CC} // 'gcc', qw(-std=c11 -D_GNU_SOURCE -g -Isrc), @sanitize,
-        '-o', $program, 'tests/flow/pgconn_real.c', "$Flow::BIN/libnode.a", @flags);
-    is($status, 0, 'pgconn_real compiles') or BAIL_OUT($err);
-}
+my $program = Driver->build('pgconn_real');
 
-package Driver {
-    sub new {
-        my ($class, $conninfo) = @_;
-        my $self = bless { text => '' }, $class;
-        my @argv = ($program);
-        unshift @argv, qw(valgrind -q --leak-check=full --error-exitcode=99) if $Flow::VALGRIND;
-        open(my $errors, '>>', "$Flow::DIR/pgconn.err") or die;
-        open(my $saved, '>&', \*STDERR) or die;
-        open(STDERR, '>&', $errors) or die;
-        $self->{pid} = IPC::Open2::open2($self->{out}, $self->{in}, @argv);
-        open(STDERR, '>&', $saved) or die;
-        $self->{in}->autoflush(1);
-        $self->tell("new $conninfo") if defined $conninfo;
-        return $self;
-    }
-    sub tell { my ($self, @lines) = @_; print { $self->{in} } "$_\n" for @lines }
+sub connection { my ($conninfo) = @_; return Driver->new($program)->tell("new $conninfo") }
 
-    # Reads on until what came since the last call matches; returns that.
-    sub expect {
-        my ($self, $re, $name) = @_;
-        my $deadline = Time::HiRes::time() + $Flow::DEADLINE;
-        my $select = IO::Select->new($self->{out});
-        until ($self->{text} =~ $re) {
-            my $left = $deadline - Time::HiRes::time();
-            last if $left <= 0 || !$select->can_read($left);
-            sysread($self->{out}, $self->{text}, 65536, length $self->{text}) or last;
-        }
-        local $Test::Builder::Level = $Test::Builder::Level + 1;
-        Test::More::like($self->{text}, $re, $name);
-        my $text = $self->{text};
-        $self->{text} = '';
-        return $text;
-    }
-
-    sub up {
-        my ($self) = @_;
-        local $Test::Builder::Level = $Test::Builder::Level + 1;
-        $self->tell('open');
-        $self->expect(qr/^up /m, 'up');
-        return $self;
-    }
-
-    sub end {
-        my ($self, $name) = @_;
-        local $Test::Builder::Level = $Test::Builder::Level + 1;
-        close $self->{in};
-        my $text = $self->expect(qr/^end$/m, "$name: ends well");
-        waitpid $self->{pid}, 0;
-        Test::More::is($?, 0, "$name: exit status");
-        return $text;
-    }
+sub up {
+    my ($c) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    $c->tell('open')->expect(qr/^up /m, 'up');
+    return $c;
 }
 
 my $pg = Flow::Pg->new(migrate => 0);
@@ -75,7 +23,7 @@ sub terminate { $pg->psql("select pg_terminate_backend(pid) from pg_stat_activit
 sub backend { my ($c) = @_; $c->tell('pid'); return $c->expect(qr/^pid \d+$/m, 'pid') =~ /pid (\d+)/ ? $1 : 0 }
 
 {
-    my $c = Driver->new($conninfo)->up;
+    my $c = up(connection($conninfo));
     $c->tell('query select 42', 'listen a "b"', q{query notify "a ""b""", 'hello'});
     $c->expect(qr/^done ok 42\n/m, 'a query');
     $c->expect(qr/^notify a "b" 5 hello \(own\)$/m, 'a notification on a channel with a quoted name');
@@ -89,7 +37,7 @@ sub backend { my ($c) = @_; $c->tell('pid'); return $c->expect(qr/^pid \d+$/m, '
 }
 
 {
-    my $c = Driver->new($conninfo)->up;
+    my $c = up(connection($conninfo));
     $c->tell(q{rows select repeat('x', 8192) from generate_series(1, 1024)});
     $c->expect(qr/^done rows=1024 bytes=8388608$/m, '8 MB row by row');
     $c->tell('big 20000000');
@@ -101,7 +49,7 @@ sub backend { my ($c) = @_; $c->tell('pid'); return $c->expect(qr/^pid \d+$/m, '
 }
 
 {
-    my $c = Driver->new($conninfo)->up;
+    my $c = up(connection($conninfo));
     $pg->psql('create table t (a int)');
     $c->tell('prepared select * from t', 'prepared select * from t');
     $c->expect(qr/^done ok -\ndone ok -\n/m, 'prepared once, run twice');
@@ -119,7 +67,7 @@ sub backend { my ($c) = @_; $c->tell('pid'); return $c->expect(qr/^pid \d+$/m, '
 
 # An error at commit comes behind a result that looked good.
 {
-    my $c = Driver->new($conninfo)->up;
+    my $c = up(connection($conninfo));
     $pg->psql('create table p (a int primary key);'
             . 'create table f (a int references p deferrable initially deferred)');
     $c->tell('query insert into f values (1) returning a');
@@ -128,27 +76,27 @@ sub backend { my ($c) = @_; $c->tell('pid'); return $c->expect(qr/^pid \d+$/m, '
 }
 
 {
-    my $c = Driver->new($conninfo)->up;
+    my $c = up(connection($conninfo));
     terminate();
     $c->expect(qr/^down \[57P01\] \Q$dir\E.*terminating connection/m, 'ended while idle');
-    $c->up;
+    up($c);
     $c->tell('query select pg_sleep(60)', 'query select 1');
     poll_until { $pg->psql("select count(*) from pg_stat_activity where query ~ '^select pg_sleep' and state = 'active'") }
         'the query runs';
     terminate();
     $c->expect(qr/^done lost\ndone lost\ndown \[57P01\] .*terminating/m, 'ended while two wait for answers');
-    $c->up;
+    up($c);
     $pg->restart;
     $c->expect(qr/^down \[57P01\]/m, 'the server restarts');
-    $c->up;
+    up($c);
     $c->tell('query select pg_sleep(60)');
     poll_until { $pg->psql("select count(*) from pg_stat_activity where query ~ '^select pg_sleep' and state = 'active'") }
         'the query runs';
     kill 'KILL', backend($c);
     $c->expect(qr/^done lost\ndown \[\] \Q$dir\E\S*: \S/m, 'its backend is killed with -9');
     poll_until { $pg->psql('select 1') } 'the server is back';
-    $c->up;
-    my $other = Driver->new($conninfo)->up;
+    up($c);
+    my $other = up(connection($conninfo));
     kill 'KILL', backend($other);
     $other->expect(qr/^down \[\]/m, 'killed with -9 while idle');
     $c->expect(qr/^down \[57P02\] .*crash/m, 'told of the crash of another backend');
@@ -158,15 +106,15 @@ sub backend { my ($c) = @_; $c->tell('pid'); return $c->expect(qr/^pid \d+$/m, '
 }
 
 {
-    my $c = Driver->new($conninfo)->up;
+    my $c = up(connection($conninfo));
     $c->tell('in_done close', 'query select 1', 'query select 2');
     $c->expect(qr/^done ok 1\ndone lost\n/m, 'closed inside done()');
-    $c->up;
+    up($c);
     $c->tell('in_done free', 'query select 1', 'query select 2');
     my $rest = $c->end('freed inside done()');
     unlike($rest, qr/lost|down/, 'and not a word afterwards');
 
-    $c = Driver->new($conninfo)->up;
+    $c = up(connection($conninfo));
     $c->tell('query select pg_sleep(60)', 'fail silent for 5 s');
     $c->expect(qr/^done lost\ndown \[\] \Q$dir\E\S*: silent for 5 s$/m, 'given up');
     $c->tell('open', 'close', 'open', 'free');
@@ -178,15 +126,15 @@ sub backend { my ($c) = @_; $c->tell('pid'); return $c->expect(qr/^pid \d+$/m, '
     my $taken  = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 5) or die;
     my ($silent_port, $closed) = ($silent->sockport, $taken->sockport);
     close $taken;
-    my $c = Driver->new("host=127.0.0.1,localhost,/nowhere,$dir port=$silent_port,$closed,5432,5432"
+    my $c = connection("host=127.0.0.1,localhost,/nowhere,$dir port=$silent_port,$closed,5432,5432"
             . ' user=postgres dbname=pgdevstate connect_timeout=1');
     my $before = time;
-    $c->up;
+    up($c);
     cmp_ok(time - $before, '>=', 1, 'a silent first host costs its time-out');
     $c->end('silent');
 
     $pg->psql('create role ro login; alter role ro set default_transaction_read_only = on');
-    $c = Driver->new("host=127.0.0.1,no.such.host.invalid,/nowhere,$dir port=$silent_port,$closed,5432,5432"
+    $c = connection("host=127.0.0.1,no.such.host.invalid,/nowhere,$dir port=$silent_port,$closed,5432,5432"
             . ' user=ro dbname=pgdevstate connect_timeout=1 target_session_attrs=read-only');
     $c->tell('open');
     my $reason = $c->expect(qr/^down .*$/m, 'no host will do');
@@ -203,20 +151,19 @@ sub backend { my ($c) = @_; $c->tell('pid'); return $c->expect(qr/^pid \d+$/m, '
     $pg->psql(q{create role locked login password 'right'; select pg_reload_conf()});
     poll_until { $pg->psql(q{select count(*) from pg_hba_file_rules where auth_method = 'scram-sha-256'}) } 'pg_hba';
     my $locked = "host=$dir user=locked dbname=pgdevstate";
-    my $c = Driver->new("$locked password=Geheimnis");
+    my $c = connection("$locked password=Geheimnis");
     $c->tell('open');
     my $reason = $c->expect(qr/^down .*authentication failed/m, 'a wrong password');
     unlike($reason, qr/Geheimnis/, 'is not repeated');
     $c->end('wrong password');
-    $c = Driver->new($locked);
+    $c = connection($locked);
     $c->tell('open');
     $c->expect(qr/^down \[28P01\] .*asks for a password/m, 'no password');
     $c->end('no password');
-    Driver->new("$locked password=right")->up->end('right password');
-    $c = Driver->new('host=db password=Geheimnis Zwei');
+    up(connection("$locked password=right"))->end('right password');
+    $c = connection('host=db password=Geheimnis Zwei');
     unlike($c->expect(qr/^refused missing/m, 'a conninfo that cannot be read'), qr/Zwei/, 'is not quoted');
     $c->end('bad conninfo');
 }
 
-is(slurp("$Flow::DIR/pgconn.err"), '', 'nothing on stderr (sanitizers, valgrind)');
 done_testing();

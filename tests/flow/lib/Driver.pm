@@ -1,0 +1,70 @@
+# A small C program of the tests, driven by lines on its stdin; what it prints is expected.
+#
+#   my $build = Driver->build('pgconn_real');     # tests/flow/pgconn_real.c with the node's objects
+#   my $c = Driver->new($build, @arguments);
+#   $c->tell('open');
+#   $c->expect(qr/^up /m, 'it is up');            # everything printed since the last time
+#   $c->end('first');                             # end of stdin; ends well, nothing on stderr
+package Driver;
+use strict;
+use warnings;
+use Flow;
+use IO::Handle;
+use IO::Select;
+use IPC::Open3;
+use Time::HiRes qw(time);
+
+sub build {
+    my ($class, $name) = @_;
+    my @flags    = split ' ', qx(pkg-config --cflags --libs libpq libevent jansson);
+    my @sanitize = $Flow::VALGRIND ? () : '-fsanitize=address,undefined';
+    my ($out, $err, $status) = run_command($ENV{CC} // 'gcc', '-std=c11', '-D_GNU_SOURCE', '-g', "-I$Flow::ROOT/src",
+        @sanitize, '-o', "$Flow::DIR/$name", "$Flow::ROOT/tests/flow/$name.c", "$Flow::BIN/libnode.a", @flags, '-lmd');
+    is($status, 0, "$name compiles") or BAIL_OUT($err);
+    return "$Flow::DIR/$name";
+}
+
+my $count = 0;
+
+sub new {
+    my ($class, @argv) = @_;
+    my $self = bless { text => '', errors => "$Flow::DIR/driver." . ++$count }, $class;
+    unshift @argv, qw(valgrind -q --leak-check=full --error-exitcode=99) if $Flow::VALGRIND;
+    open(my $errors, '>', $self->{errors}) or die "$self->{errors}: $!";
+    $self->{pid} = open3($self->{in}, $self->{out}, '>&' . fileno($errors), @argv);
+    $self->{in}->autoflush(1);
+    return $self;
+}
+
+sub tell { my ($self, @lines) = @_; print { $self->{in} } "$_\n" for @lines; return $self }
+
+# Reads on until what came since the last call matches; returns that.
+sub expect {
+    my ($self, $re, $name) = @_;
+    my $deadline = time + $Flow::DEADLINE;
+    my $select   = IO::Select->new($self->{out});
+    until ($self->{text} =~ $re) {
+        my $left = $deadline - time;
+        last if $left <= 0 || !$select->can_read($left);
+        sysread($self->{out}, $self->{text}, 65536, length $self->{text}) or last;
+    }
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    like($self->{text}, $re, $name);
+    my $text = $self->{text};
+    $self->{text} = '';
+    return $text;
+}
+
+# The log may be on stderr, the sanitizers and valgrind must not.
+sub end {
+    my ($self, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    close $self->{in};
+    my $text = $self->expect(qr/^end$/m, "$name: ends well");
+    waitpid $self->{pid}, 0;
+    is($?, 0, "$name: exit status");
+    unlike(slurp($self->{errors}), qr/Sanitizer|runtime error|==\d+==|Assertion/, "$name: stderr");
+    return $text;
+}
+
+1;
