@@ -22,7 +22,6 @@ struct cache_entity { /* read it; only cache.c and listener.c write */
 	struct payload_head
 		head; /* what this node knows: incarnation, seq, alive, reporting */
 	int64_t rows[KEY_KINDS];
-	int64_t heard_us;            /* monotonic, when it was last heard of */
 	struct cache_row *rows_list; /* cache.c's */
 	unsigned mark;               /* cache.c's, for mark and sweep */
 	void *listener;              /* listener.c's */

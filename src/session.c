@@ -407,6 +407,7 @@ static void fenced(struct node *n, const struct db_result *res)
 	log_warning("session", "the lease is in doubt, resuming: %s", res->message);
 	lease_lost(&n->lease);
 	coordinator_disconnected(&n->coordinator);
+	coordinator_connected(&n->coordinator, n->now_us);
 	phase_set(n, NODE_REGISTERING);
 }
 
