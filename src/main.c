@@ -34,6 +34,7 @@ struct daemon {
 	struct service service;
 	char host[256];
 	char boot_id[64];
+	char *system_name; /* the node's for its life; a reload frees the options' */
 	bool foreground;
 	bool said_ready;
 	bool stopping;
@@ -288,9 +289,11 @@ static void watch_signals(struct daemon *d)
 static struct node_config node_settings(struct daemon *d)
 {
 	const struct options *o = d->app.options;
+
+	d->system_name = mem_strdup(o->system_name);
 	struct node_config cfg = {
 		.self = {.entity = o->entity_id,
-			.name = o->system_name,
+			.name = d->system_name,
 			.host = d->host,
 			.boot_id = d->boot_id,
 			.version = PGDEVSTATE_VERSION,
@@ -346,6 +349,7 @@ static void unwire(struct daemon *d)
 	hints_free(d->app.hints);
 	dialplan_free(d->app.dialplan);
 	options_free(d->app.options);
+	free(d->system_name);
 	for (int i = 0; i < 4; i++) {
 		if (d->signals[i])
 			event_free(d->signals[i]);
