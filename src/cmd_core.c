@@ -35,22 +35,19 @@ static void print_duration(int64_t us, struct buf *out)
 static void show_database(struct call *c)
 {
 	struct node_status status;
-	struct buf since;
 
 	node_get_status(c->app->node, &status);
-	buf_init(&since);
-	print_duration(clock_mono_us() - status.phase_since_us, &since);
 	const char *where = c->app->database(c->app);
 	reply_field(
 		&c->reply, "Database", "database", "%s", *where ? where : "not connected");
 	reply_field(&c->reply, "Phase", "phase", "%s", node_phase_name(status.phase));
-	reply_field(&c->reply, "In this phase for", "phase_since", "%s", buf_str(&since));
+	reply_number(&c->reply, "Seconds in this phase", "phase_seconds",
+		(clock_mono_us() - status.phase_since_us) / 1000000);
 	if (*status.last_error)
 		reply_field(&c->reply, "Last error", "last_error", "%s", status.last_error);
 	if (*status.holder)
 		reply_field(&c->reply, "Entity ID in use by", "holder", "%s", status.holder);
 	reply_number(&c->reply, "Site", "site", status.site);
-	buf_clear(&since);
 }
 
 static void show_settings(struct call *c)
@@ -70,7 +67,7 @@ static void show_settings(struct call *c)
 	reply_field(r, "Log", "log", "%s", *o->log_file ? o->log_file : "stderr or syslog");
 	reply_number(r, "Process ID", "pid", getpid());
 	show_database(c);
-	reply_field(r, "Lease", "lease_seconds", "%g", o->lease_ms / 1000.0);
+	reply_seconds(r, "Lease", "lease_seconds", o->lease_ms);
 	reply_field(
 		r, "Stale after", "stale_after_seconds", "%g", o->stale_after_ms / 1000.0);
 	reply_number(r, "Debug", "debug", log_get_debug());

@@ -81,19 +81,25 @@ void reply_set(struct reply *r, const char *key, json_t *value)
 	assert(!failed);
 }
 
+static void print_line(struct reply *r, const char *label, const char *value)
+{
+	char column[LABEL_COLUMNS + 1];
+
+	snprintf(column, sizeof(column), "%s:", label);
+	reply_printf(r, "  %-*s %s\n", LABEL_COLUMNS, column, value);
+}
+
 void reply_field(
 	struct reply *r, const char *label, const char *key, const char *fmt, ...)
 {
 	struct buf text;
-	char column[LABEL_COLUMNS + 1];
 	va_list ap;
 
 	buf_init(&text);
 	va_start(ap, fmt);
 	buf_addv(&text, fmt, ap);
 	va_end(ap);
-	snprintf(column, sizeof(column), "%s:", label);
-	reply_printf(r, "  %-*s %s\n", LABEL_COLUMNS, column, buf_str(&text));
+	print_line(r, label, buf_str(&text));
 	if (r->json)
 		reply_set(r, key, reply_string(buf_str(&text)));
 	buf_clear(&text);
@@ -101,12 +107,20 @@ void reply_field(
 
 void reply_number(struct reply *r, const char *label, const char *key, int64_t n)
 {
-	char column[LABEL_COLUMNS + 1];
+	char text[32];
 
-	snprintf(column, sizeof(column), "%s:", label);
-	reply_printf(r, "  %-*s %lld\n", LABEL_COLUMNS, column, (long long)n);
-	if (r->json)
-		reply_set(r, key, json_integer(n));
+	snprintf(text, sizeof(text), "%lld", (long long)n);
+	print_line(r, label, text);
+	reply_set(r, key, json_integer(n));
+}
+
+void reply_seconds(struct reply *r, const char *label, const char *key, int64_t ms)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%g", (double)ms / 1000);
+	print_line(r, label, text);
+	reply_set(r, key, json_real((double)ms / 1000));
 }
 
 void reply_list(struct reply *r)

@@ -37,6 +37,8 @@ void reply_printf(struct reply *r, const char *fmt, ...)
 void reply_field(struct reply *r, const char *label, const char *key, const char *fmt,
 	...) __attribute__((format(printf, 4, 5)));
 void reply_number(struct reply *r, const char *label, const char *key, int64_t n);
+/* In seconds, with what is behind the point where there is something. */
+void reply_seconds(struct reply *r, const char *label, const char *key, int64_t ms);
 
 /* JSON; the value is taken over, also where it is text that is wanted. NULL is an error.
  */

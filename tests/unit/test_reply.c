@@ -42,12 +42,14 @@ static void test_fields(void **state)
 	reply_init(&r, false, take, NULL);
 	reply_field(&r, "Entity ID", "entity_id", "%s", "01:23:45:67:89:ab");
 	reply_number(&r, "Debug", "debug", -3);
+	reply_seconds(&r, "Lease", "lease", 2500);
 	reply_set(&r, "only", json_true());
 	reply_item(&r, json_integer(1));
 	reply_end(&r);
 	assert_string_equal(buf_str(&written),
 		"  Entity ID:                   01:23:45:67:89:ab\n"
-		"  Debug:                       -3\n");
+		"  Debug:                       -3\n"
+		"  Lease:                       2.5\n");
 	reply_clear(&r);
 }
 
@@ -60,10 +62,11 @@ static void test_object(void **state)
 	reply_printf(&r, "only text\n");
 	reply_field(&r, "Entity ID", "entity_id", "%s", "a\"b");
 	reply_number(&r, "Debug", "debug", 1);
+	reply_seconds(&r, "Lease", "lease", 2500);
 	assert_string_equal(buf_str(&written), "");
 	reply_end(&r);
-	assert_string_equal(
-		buf_str(&written), "{\n  \"entity_id\": \"a\\\"b\",\n  \"debug\": 1\n}\n");
+	assert_string_equal(buf_str(&written),
+		"{\n  \"entity_id\": \"a\\\"b\",\n  \"debug\": 1,\n  \"lease\": 2.5\n}\n");
 	reply_clear(&r);
 }
 
