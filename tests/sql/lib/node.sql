@@ -132,3 +132,15 @@ begin
 	return query execute 'explain (costs off) ' || p_query;
 end
 $$;
+
+-- the rows of a query as text, a line each: comparing records of columns with several
+-- collations is an error
+create function pg_temp.rows(p_query text) returns text
+language plpgsql as $$
+declare
+	v_rows text;
+begin
+	execute format('select string_agg(r::text, e''\n'') from (%s) r', p_query) into v_rows;
+	return v_rows;
+end
+$$;

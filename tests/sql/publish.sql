@@ -1,0 +1,224 @@
+-- publish: what is written, what is told, and what is refused.
+\ir lib/node.sql
+select no_plan();
+select pg_temp.begin_run('a'), pg_temp.begin_run('b') \g /dev/null
+
+create temp view rows as
+select entity_id, device, state, held, seq from pgdevstate.entity_device order by entity_id, device;
+
+-- values
+select is(pg_temp.say('a', '{PJSIP/1,PJSIP/2}', '{2,6}'), '2 2', 'two devices');
+select is(pg_temp.told('a'), e'1 2 1/1 a\nD\t2\t-\tage\tPJSIP/1\nD\t6\t-\tage\tPJSIP/2\n', '... are told');
+select is(pg_temp.rows('select * from rows'),
+	e'(02:00:00:00:00:0a,PJSIP/1,2,f,2)\n(02:00:00:00:00:0a,PJSIP/2,6,f,2)', '... and written');
+select is(pg_temp.say('a', '{PJSIP/1,PJSIP/2}', '{2,6}'), '2 0', 'the same again changes nothing');
+select is(pg_temp.say('a', '{PJSIP/1,PJSIP/2}', '{2,1}'), '3 1', 'one of two changes');
+select is(pg_temp.told('a'), e'2 3 1/1 a\nD\t1\t-\tage\tPJSIP/2\n', '... only that is told');
+select is(pg_temp.say('a', '{PJSIP/1}', '{2}', p_held => true), '4 1', 'held is a change');
+select is(pg_temp.told('a'), e'3 4 1/1 a\nD\t2\th\tage\tPJSIP/1\n', '... and is told');
+select is(pg_temp.say('a', '{PJSIP/1,PJSIP/2,PJSIP/3}', '{2,1,0}', p_held => true), '5 2', 'three, one as it was');
+select is(pg_temp.beat('a'), '5 0', 'a beat changes nothing');
+select is(pg_temp.say('a', '{PJSIP/1}', '{1}'), '6 1', 'one alone');
+
+-- who else
+select is(pg_temp.say('b', '{PJSIP/1}', '{8}'), '2 1', 'another entity has its own seq and rows');
+select is(count(*), 2::bigint, '... of the same device') from rows where device = 'PJSIP/1';
+
+-- removal
+select is(pg_temp.say('a', '{PJSIP/3}', '{-1}'), '7 1', 'a device is removed');
+select is(pg_temp.told('a'), e'6 7 1/1 a\nd\tage\tPJSIP/3\n', '... is told');
+select is(count(*), 0::bigint, '... is gone') from rows where device = 'PJSIP/3';
+select is(pg_temp.say('a', '{PJSIP/3}', '{-1}'), '7 0', 'removing what is not there is no change');
+select is(pg_temp.say('a', '{PJSIP/2,PJSIP/9,PJSIP/1}', '{-1,-1,5}'), '8 2', 'removals and values together');
+select is(pg_temp.told('a'), e'7 8 1/1 a\nD\t5\t-\tage\tPJSIP/1\nd\tage\tPJSIP/2\n', '... are told together');
+select is(count(*), 1::bigint, 'the other entity keeps its row') from rows where entity_id = pg_temp.id('b');
+
+-- force
+select is(pg_temp.say('a', '{PJSIP/1}', '{5}', true), '9 1', 'forced: written and told even if equal');
+select is(pg_temp.told('a'), e'8 9 1/1 a\nD\t5\t-\tage\tPJSIP/1\n', '... is told');
+select is(seq, 9::bigint, '... is written') from rows where device = 'PJSIP/1' and entity_id = pg_temp.id('a');
+select is(pg_temp.say('a', '{PJSIP/8}', '{-1}', true), '10 1', 'forced: the removal of what is not there');
+select is(pg_temp.told('a'), e'9 10 1/1 a\nd\tage\tPJSIP/8\n', '... is told');
+select is(pg_temp.say('a', '{PJSIP/1,PJSIP/8}', '{5,-1}', true), '11 2', 'forced: both');
+select is(pg_temp.say('a', '{}', '{}', true), '11 0', 'forced: nothing is still nothing');
+
+-- a key that is twice in the batch: the last wins
+select is(pg_temp.say('a', '{d,d,d}', '{1,2,3}'), '12 1', 'thrice the same device is one change');
+select is(pg_temp.told('a'), e'11 12 1/1 a\nD\t3\t-\tage\td\n', '... the last');
+select is(pg_temp.say('a', '{d,d}', '{-1,3}'), '12 0', 'removed and set as it was: no change');
+select is(pg_temp.say('a', '{d,d}', '{4,-1}'), '13 1', 'set and removed');
+select is(pg_temp.told('a'), e'12 13 1/1 a\nd\tage\td\n', '... is removed');
+
+-- reporting
+select is(pg_temp.say('a', '{}', '{}', false, true), '14 0', 'reporting moves seq');
+select is(pg_temp.told('a'), e'13 14 1/1 ar\n', '... is told');
+select is(pg_temp.say('a', '{}', '{}', false, true), '14 0', '... once');
+select is(pg_temp.say('a', '{d}', '{1}', false, false), '15 1', 'no more, with a change');
+select is(pg_temp.told('a'), e'14 15 1/1 a\nD\t1\t-\tage\td\n', '... both told');
+select is(pg_temp.head('a'), '15 a', '... and in the head');
+
+-- mailboxes
+select is(pg_temp.mail('a', '{1000,1000}', '{default,other}', '{0,1}', '{2,3}', '{4,5}'), '16 2', 'two mailboxes');
+select is(pg_temp.told('a'), e'15 16 1/1 a\nM\t0\t2\t4\t-\tage\t1000\tdefault\nM\t1\t3\t5\t-\tage\t1000\tother\n', '... are told');
+select is(pg_temp.rows('select mailbox, context, urgent_messages, new_messages, old_messages, held, seq from pgdevstate.entity_mailbox order by context'),
+	e'(1000,default,0,2,4,f,16)\n(1000,other,1,3,5,f,16)', '... and written');
+select is(pg_temp.mail('a', '{1000}', '{default}', '{0}', '{2}', '{4}'), '16 0', 'the same counts change nothing');
+select is(pg_temp.mail('a', '{1000}', '{default}', '{0}', '{2}', '{5}'), '17 1', 'old messages are a change');
+select is(pg_temp.mail('a', '{1000}', '{default}', '{1}', '{2}', '{5}'), '18 1', 'urgent ones too');
+select is(pg_temp.mail('a', '{1000}', '{default}', '{1}', '{1}', '{5}'), '19 1', 'and new ones');
+select is(pg_temp.mail('a', '{1000}', '{default}', '{1}', '{1}', '{5}', p_held => true), '20 1', 'and held');
+select is(pg_temp.mail('a', '{1000,none}', '{default,""}', '{-1,-1}', '{0,0}', '{0,0}'), '21 1', 'a mailbox is removed; another was not there');
+select is(pg_temp.told('a'), e'20 21 1/1 a\nm\tage\t1000\tdefault\n', '... is told');
+select is(pg_temp.mail('a', '{1000,none}', '{other,""}', '{1,-1}', '{3,0}', '{5,0}', true), '22 2', 'forced');
+select is(pg_temp.told('a'), e'21 22 1/1 a\nM\t1\t3\t5\t-\tage\t1000\tother\nm\tage\tnone\t\n', '... are told');
+select is(pg_temp.mail('a', '{m,m}', '{c,c}', '{-1,2}', '{0,2}', '{0,2}'), '23 1', 'twice the same mailbox: the last wins');
+
+-- both kinds in one call are one change
+select is(r.seq || ' ' || r.changed, '24 2', 'a device and a mailbox')
+from node n, pgdevstate.publish(n.id, n.incarnation, n.session, '{both}', '{1}', '{t}', '{0}', '{both}', '{""}', '{0}', '{1}', '{0}', '{f}', '{0}') r
+where n.name = 'a';
+select is(pg_temp.told('a'), e'23 24 1/1 a\nD\t1\th\tage\tboth\nM\t0\t1\t0\t-\tage\tboth\t\n', '... in one change');
+
+-- ages: the moment it was said, in the database's clock
+select is(r.changed, 3, 'three with an age')
+from node n, pgdevstate.publish(n.id, n.incarnation, n.session, '{age1,age2,age3}', '{1,1,1}', '{f,f,f}', '{5000000,-7,9000000000000000000}',
+	'{}', '{}', '{}', '{}', '{}', '{}', '{}') r
+where n.name = 'a';
+select matches(payload, e'\nD\t1\t-\t5000000\tage1\nD\t1\t-\t0\tage2\nD\t1\t-\t3000000000000000\tage3\n$', '... is told; less than nothing is nothing; too much is cut')
+from pgdevstate.change where to_seq = 25 and entity_id = pg_temp.id('a');
+select is((select stamp from pgdevstate.entity_device where device = 'age2') - (select stamp from pgdevstate.entity_device where device = 'age1'),
+	'5 seconds'::interval, '... and written');
+select is(r.changed, 1, 'one alone with an age')
+from node n, pgdevstate.publish(n.id, n.incarnation, n.session, '{age4}', '{1}', '{f}', '{-5}', '{}', '{}', '{}', '{}', '{}', '{}', '{}') r
+where n.name = 'a';
+select cmp_ok(stamp, '<=', clock_timestamp(), '... is never in the future') from pgdevstate.entity_device where device = 'age4';
+
+-- the answer's clock is the database's
+select cmp_ok(abs(r.clock_us - (extract(epoch from clock_timestamp()) * 1000000)::bigint), '<', 1000000::bigint, 'clock_us is the clock')
+from node n, pgdevstate.publish(n.id, n.incarnation, n.session, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}') r
+where n.name = 'a';
+select is(pgdevstate.clock_us('2026-11-23 10:00:00.123457+00'), 1795428000123457, 'to the microsecond');
+select is(count(*), 0::bigint, '... always')
+from generate_series(1, 20000) g
+cross join lateral (select 1795428000000000 + g * 7919::bigint as us) u
+where pgdevstate.clock_us(timestamptz '2026-11-23 10:00:00+00' + g * 7919 * interval '1 microsecond') <> u.us;
+
+-- a publish is a beat
+select pg_temp.age_beat('a', '5 seconds') \g /dev/null
+select is(pg_temp.say('a', '{d}', '{2}'), '27 1', 'a publish');
+select cmp_ok(clock_timestamp() - beat_at, '<', interval '2 seconds', '... is a beat') from pgdevstate.heartbeat where entity_id = pg_temp.id('a');
+select pg_temp.age_beat('a', '11 seconds') \g /dev/null
+select is(pg_temp.beat('a'), '27 0', 'a beat after the lease, before anybody reaped, is still in time');
+
+-- many rows in one call
+select is(pg_temp.say('b', array_agg('PJSIP/' || repeat('n', g % 240) || g order by g), array_agg(g % 9 order by g)), '3 10000', 'ten thousand devices')
+from generate_series(1, 10000) g;
+select cmp_ok(max(octet_length(payload)), '<=', 7900, '... are told in chunks that fit') from pgdevstate.change where entity_id = pg_temp.id('b');
+select cmp_ok(min(octet_length(payload)), '>', 6600, '... and are full')
+from pgdevstate.change where entity_id = pg_temp.id('b') and to_seq = 3 and chunk < chunks;
+select is(array_agg(chunk order by id), array(select generate_series(1, max(chunks)) from pgdevstate.change where to_seq = 3 and entity_id = pg_temp.id('b')),
+	'... numbered from 1, in the order of sending')
+from pgdevstate.change where entity_id = pg_temp.id('b') and to_seq = 3;
+select is(count(distinct (from_seq, to_seq, chunks)), 1::bigint, '... all of one change') from pgdevstate.change where to_seq = 3 and entity_id = pg_temp.id('b');
+create temp table told as
+select split_part(l.line, e'\t', 2)::int as state, split_part(l.line, e'\t', 5) as device
+from pgdevstate.change c
+cross join lateral string_to_table(c.payload, e'\n') with ordinality l(line, n)
+where c.entity_id = pg_temp.id('b') and c.to_seq = 3 and l.n > 1 and l.line <> '';
+select is(pg_temp.rows('select device, state from told order by device collate "C"'),
+	pg_temp.rows($$select device, state from pgdevstate.entity_device where entity_id = pg_temp.id('b') and seq = 3 order by device$$), '... and together they are the rows');
+select is(count(*), 0::bigint, 'the header of each chunk says which it is')
+from pgdevstate.change c
+cross join lateral (select string_to_array(split_part(c.payload, e'\n', 1), e'\t') as f) h
+where (h.f[1], h.f[2], h.f[3], h.f[4]::macaddr, h.f[5]::uuid, h.f[6]::bigint, h.f[7]::bigint, h.f[8]::int, h.f[9]::int)
+	is distinct from ('1', 'C', '1', c.entity_id, c.incarnation, c.from_seq, c.to_seq, c.chunk, c.chunks)
+	or array_length(h.f, 1) <> 13 or c.payload !~ e'\n$';
+select is(pg_temp.say('b', array_agg(device), array_agg(-1)), '4 10000', 'all are removed in one call')
+from pgdevstate.entity_device where entity_id = pg_temp.id('b') and seq = 3;
+select is(count(*), 10000::bigint, '... and told')
+from pgdevstate.change c, string_to_table(c.payload, e'\n') l where c.entity_id = pg_temp.id('b') and c.to_seq = 4 and l like e'd\t%';
+select is(pg_temp.mail('b', array_agg(repeat('m', 240) || g), array_agg(repeat('c', 240) || g), array_agg(1000000), array_agg(1000000), array_agg(1000000)),
+	'5 500', 'the longest lines there are') from generate_series(1, 500) g;
+select cmp_ok(max(octet_length(payload)), '<=', 7900, '... fit too') from pgdevstate.change where to_seq = 5;
+
+-- refused, by name
+create function pg_temp.bad(p_args text) returns text
+language plpgsql as $$
+begin
+	execute format('select pgdevstate.publish(n.id, n.incarnation, n.session, %s) from pg_temp.node n where n.name = ''a''', p_args);
+	return 'accepted';
+exception when others then
+	return sqlstate || ' ' || sqlerrm;
+end
+$$;
+\set none '{}'
+select is(pg_temp.bad(args), said, said)
+from (values
+	($$'{a,b}', '{1}', '{f,f}', '{0,0}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'$$, 'PD004 arrays of different lengths: 2 devices, 1 states, 2 held, 2 ages'),
+	($$'{a}', '{1}', null, '{0}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'$$, 'PD004 arrays of different lengths: 1 devices, 1 states, 0 held, 1 ages'),
+	($$'{}', '{1}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'$$, 'PD004 arrays of different lengths: 0 devices, 1 states, 0 held, 0 ages'),
+	($$'{a}', '{9}', '{f}', '{0}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'$$, 'PD004 device "a": state 9, held false, age 0'),
+	($$'{a}', '{-2}', '{f}', '{0}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'$$, 'PD004 device "a": state -2, held false, age 0'),
+	($$'{a}', '{null}', '{f}', '{0}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'$$, 'PD004 device "a": state null, held false, age 0'),
+	($$'{a,b}', '{1,70000}', '{f,f}', '{0,0}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'$$, 'PD004 device "b": state 70000, held false, age 0'),
+	($$'{a,b}', '{1,1}', '{f,null}', '{0,0}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'$$, 'PD004 device "b": state 1, held null, age 0'),
+	($$'{a}', '{1}', '{f}', '{null}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'$$, 'PD004 device "a": state 1, held false, age null'),
+	($$'{a,null}', '{1,1}', '{f,f}', '{0,0}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'$$, 'PD004 device number 2 is null: null'),
+	($$'{null}', '{1}', '{f}', '{0}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'$$, 'PD004 device number 1 is null: null'),
+	($$'{""}', '{1}', '{f}', '{0}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'$$, 'PD004 device number 1 is empty: ""'),
+	($$'{a,""}', '{1,-1}', '{f,f}', '{0,0}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'$$, 'PD004 device number 2 is empty: ""'),
+	($$'{}', '{}', '{}', '{}', '{m}', '{c}', '{0}', '{0}', '{0}', '{f}', '{}'$$,
+		'PD004 arrays of different lengths: 1 mailboxes, 1 contexts, 1 urgent, 1 new, 1 old, 1 held, 0 ages'),
+	($$'{}', '{}', '{}', '{}', '{}', '{c}', '{}', '{}', '{}', '{}', '{}'$$,
+		'PD004 arrays of different lengths: 0 mailboxes, 1 contexts, 0 urgent, 0 new, 0 old, 0 held, 0 ages'),
+	($$'{}', '{}', '{}', '{}', '{m}', '{c}', '{0}', '{-1}', '{0}', '{f}', '{0}'$$, 'PD004 mailbox "m@c": urgent 0, new -1, old 0, held false, age 0'),
+	($$'{}', '{}', '{}', '{}', '{m}', '{c}', '{-2}', '{1}', '{0}', '{f}', '{0}'$$, 'PD004 mailbox "m@c": urgent -2, new 1, old 0, held false, age 0'),
+	($$'{}', '{}', '{}', '{}', '{m}', '{c}', '{0}', '{1}', '{1000001}', '{f}', '{0}'$$, 'PD004 mailbox "m@c": urgent 0, new 1, old 1000001, held false, age 0'),
+	($$'{}', '{}', '{}', '{}', '{m}', '{c}', '{0}', '{null}', '{0}', '{f}', '{0}'$$, 'PD004 mailbox "m@c": urgent 0, new null, old 0, held false, age 0'),
+	($$'{}', '{}', '{}', '{}', '{m}', '{c}', '{null}', '{1}', '{0}', '{f}', '{0}'$$, 'PD004 mailbox "m@c": urgent null, new 1, old 0, held false, age 0'),
+	($$'{}', '{}', '{}', '{}', '{m,n}', '{c,a@b}', '{0,0}', '{0,0}', '{0,0}', '{f,f}', '{0,0}'$$, 'PD004 context number 2 has an @: "a@b"'),
+	($$'{}', '{}', '{}', '{}', '{m,""}', '{c,d}', '{0,0}', '{0,0}', '{0,0}', '{f,f}', '{0,0}'$$, 'PD004 mailbox number 2 is empty: ""')
+) as v(args, said);
+select is(pg_temp.head('a'), '27 a', 'a refused batch changes nothing');
+select is(pg_temp.bad($$null, null, null, null, null, null, null, null, null, null, null$$), 'accepted', 'null arrays are empty ones: a beat');
+select is(pg_temp.bad($$'{}', '{}', '{}', '{}', '{m@home}', '{""}', '{0}', '{0}', '{0}', '{f}', '{0}'$$), 'accepted', 'a mailbox may have an @');
+
+-- whose
+select throws_ok($$select pgdevstate.publish(n.id, gen_random_uuid(), n.session, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}') from pg_temp.node n where name = 'a'$$,
+	'PD001', null, 'another incarnation');
+select throws_ok($$select pgdevstate.publish(n.id, n.incarnation, gen_random_uuid(), '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}') from pg_temp.node n where name = 'a'$$,
+	'PD001', null, 'another session');
+select throws_ok($$select pgdevstate.publish(n.id, n.incarnation, null, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}') from pg_temp.node n where name = 'a'$$,
+	'PD001', null, 'no session');
+select throws_ok($$select pgdevstate.publish('02:00:00:00:00:0e', gen_random_uuid(), gen_random_uuid(), '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')$$,
+	'PD006', null, 'an entity that is not there');
+select throws_ok($$select pgdevstate.publish(null, null, null, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')$$, 'PD006', null, 'nobody');
+
+-- does not wait for a standby
+begin;
+set local synchronous_commit = remote_apply;
+select is(pg_temp.say('a', '{d}', '{6}'), '29 1', 'with synchronous_commit = remote_apply');
+select is(current_setting('synchronous_commit'), 'local', '... a publish commits locally');
+rollback;
+begin;
+set local synchronous_commit = off;
+select is(pg_temp.say('a', '{d}', '{6}'), '29 1', 'with synchronous_commit = off');
+select is(current_setting('synchronous_commit'), 'off', '... it stays so');
+rollback;
+
+-- updates stay on their page
+select pg_temp.say('c', '{}', '{}') where pg_temp.begin_run('c') <> 'registered';
+select pg_temp.say('c', array_agg('hot' || g order by g), array_agg(1)) from generate_series(1, 1000) g \g /dev/null
+do $$
+begin
+	for i in 1..300 loop
+		perform pg_temp.say('c', array_agg('hot' || 1 + (i * 50 + g) % 1000), array_agg(1 + (i / 20) % 2)) from generate_series(1, 50) g;
+		commit;
+	end loop;
+end
+$$;
+select pg_stat_force_next_flush() \g /dev/null
+select cmp_ok(n_tup_hot_upd::numeric / n_tup_upd, '>', 0.95, format('%s of %s updates were HOT', n_tup_hot_upd, n_tup_upd))
+from pg_stat_user_tables where relid = 'pgdevstate.entity_device'::regclass;
+
+select * from finish();
