@@ -16,6 +16,8 @@
 
 struct node *cmd_node(struct call *c)
 {
+	/* What was printed comes before the log lines of what follows. */
+	reply_flush(&c->reply);
 	node_now(c->app->node, clock_mono_us());
 	return c->app->node;
 }
@@ -40,7 +42,6 @@ static void got_acked(void *arg, bool acked)
 
 void cmd_end_acked(struct call *c)
 {
-	reply_flush(&c->reply);
 	node_when_acked(cmd_node(c), CMD_ACK_WAIT_MS, got_acked, c);
 }
 
