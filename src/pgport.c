@@ -1,4 +1,4 @@
-/* Layer 1 to PostgreSQL: struct db_port on two connections. */
+/* Layer 1: struct db_port on two connections. */
 #include "pgport.h"
 
 #include <assert.h>

@@ -1,5 +1,5 @@
 /*
- * Layer 1 to PostgreSQL: struct db_port on real connections: one session for everything,
+ * Layer 1: struct db_port on real connections: one session for everything,
  * and one for reading, which lives only as long as it is needed and is always on the same
  * server.
  *

@@ -70,6 +70,16 @@ cmp_ok($ratio, '>=', 0.8, 'tests : code');
 diag(sprintf 'functions: %d, median %d, p90 %d, longest %d lines; tests : code = %d : %d = %.2f',
     scalar @lengths, $median, $p90, $lengths[-1], size(@tests), size(@code), $ratio);
 
+# The node is built for the newest migration; migrations leave transactions to the program.
+my @migrations = tree_files(qr{^migrations/.*\.sql$});
+my ($built_for) = slurp('src/schema_version.h') =~ /^#define SCHEMA_VERSION (\d+)$/m;
+is($built_for, scalar @migrations, 'src/schema_version.h has the number of the last migration');
+for my $file (@migrations, tree_files(qr{^sql/.*\.sql$})) {
+    unlike(slurp($file), qr/^\s*(?:begin|commit|rollback|start transaction)\s*;/mi, "$file leaves transactions alone")
+        if $file =~ /^migrations/;
+    like(slurp($file), qr/\A-- \S/, "$file begins with what it is for");
+}
+
 # A unit test is named like the file that it tests.
 for my $test (tree_files(qr{^tests/unit/test_.*\.c$})) {
     my ($name) = $test =~ m{test_(.*)\.c$};
