@@ -74,10 +74,14 @@ diag(sprintf 'functions: %d, median %d, p90 %d, longest %d lines; tests : code =
 my @migrations = tree_files(qr{^migrations/.*\.sql$});
 my ($built_for) = slurp('src/schema_version.h') =~ /^#define SCHEMA_VERSION (\d+)$/m;
 is($built_for, scalar @migrations, 'src/schema_version.h has the number of the last migration');
-for my $file (@migrations, tree_files(qr{^sql/.*\.sql$})) {
-    unlike(slurp($file), qr/^\s*(?:begin|commit|rollback|start transaction)\s*;/mi, "$file leaves transactions alone")
-        if $file =~ /^migrations/;
+for my $file (@migrations) {
+    unlike(slurp($file), qr/^\s*(?:begin|commit|rollback|start transaction)\s*;/mi, "$file leaves transactions alone");
+}
+for my $file (@migrations, tree_files(qr{^sql/(?:schema|functions)/.*\.sql$})) {
     like(slurp($file), qr/\A-- \S/, "$file begins with what it is for");
+}
+for my $file (tree_files(qr{^sql/views/[^9].*\.sql$})) {
+    like(slurp($file), qr/^comment on view /m, "$file comments its view");
 }
 
 # A unit test is named like the file that it tests.
