@@ -17,13 +17,14 @@ use Cwd qw(abs_path);
 use Exporter ();
 use File::Path qw(remove_tree);
 use File::Temp qw(tempdir);
+use JSON::PP ();
 use POSIX qw(:sys_wait_h);
 use Test::More import => ['!done_testing'];
 use Time::HiRes qw(time sleep);
 
 our @ISA    = ('Exporter');
 our @EXPORT = (
-    qw(poll_until slurp spew run_command contents_like done_testing $DEADLINE),
+    qw(poll_until slurp spew run_command run_with_input contents_like agree done_testing $DEADLINE),
     grep { $_ ne 'done_testing' } @Test::More::EXPORT
 );
 our $ROOT     = abs_path(__FILE__ =~ s{[^/]*$}{}r . '../../..');
@@ -94,14 +95,25 @@ sub spew {
 }
 
 # Runs a program without a shell: (stdout, stderr, exit status; 128 + signal).
+sub run_command { return run_reading('/dev/null', @_) }
+
+# The same with a text on its standard input.
+sub run_with_input {
+    my ($text, @argv) = @_;
+    my $file   = spew("$DIR/input.$$", $text);
+    my @result = run_reading($file, @argv);
+    unlink $file;
+    return @result;
+}
+
 my $runs = 0;
 
-sub run_command {
-    my (@argv) = @_;
+sub run_reading {
+    my ($input, @argv) = @_;
     my $base = "$DIR/run." . ++$runs;
     my $pid  = fork // die "fork: $!";
     if ($pid == 0) {
-        open(STDIN,  '<', '/dev/null') or POSIX::_exit(126);
+        open(STDIN,  '<', $input)      or POSIX::_exit(126);
         open(STDOUT, '>', "$base.out") or POSIX::_exit(126);
         open(STDERR, '>', "$base.err") or POSIX::_exit(126);
         { no warnings 'exec'; exec { $argv[0] } @argv; }
@@ -115,11 +127,48 @@ sub run_command {
     return @out;
 }
 
+# Waits until all nodes know what SQL says, devices and mailboxes; where `expected` is given
+# ({devices => {...}, mailboxes => {...}}), that is what all of them say.
+sub agree {
+    my ($name, $expected, $pg, @nodes) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    return poll_until {
+        my $want = as_text($expected // { devices => $pg->devices, mailboxes => $pg->mailboxes });
+        for my $who ($pg, @nodes) {
+            my $has = as_text({ devices => $who->devices, mailboxes => $who->mailboxes });
+            next if $has eq $want;
+            $last_seen = ($who->{name} // 'SQL') . " says <, should >\n" . differences($has, $want);
+            return 0;
+        }
+        return 1;
+    } $name;
+}
+
+sub as_text { return JSON::PP->new->utf8->canonical->pretty->encode($_[0]) }
+
+# The first lines that only one of two texts has.
+sub differences {
+    my ($has, $want) = @_;
+    my %has  = map { $_ => 1 } split /\n/, $has;
+    my %want = map { $_ => 1 } split /\n/, $want;
+    my @lines = ((map { "< $_" } grep { !$want{$_} } sort keys %has), (map { "> $_" } grep { !$has{$_} } sort keys %want));
+    splice(@lines, 20) if @lines > 20;
+    return join "\n", @lines;
+}
+
 # The client program, under valgrind when that was asked for.
 sub client {
     my (@args) = @_;
     my ($out, $err, $status) = run_command("$BIN/pgdevstate", @args);
     check_sanitizers("pgdevstate @args", $err);
+    return ($out, $err, $status);
+}
+
+# Many commands at once, one a line, through one connection.
+sub client_batch {
+    my ($commands, @args) = @_;
+    my ($out, $err, $status) = run_with_input($commands, "$BIN/pgdevstate", @args, '-r');
+    check_sanitizers("pgdevstate @args -r", $err);
     return ($out, $err, $status);
 }
 
@@ -217,6 +266,21 @@ sub psql_in {
     die "psql: $sql: $err" if $status;
     chomp $out;
     return $out;
+}
+
+# What SQL says of the same: as Flow::Node's devices() and mailboxes().
+sub devices   { my ($self) = @_; return $self->pairs('select device, state from pgdevstate.device') }
+sub mailboxes {
+    my ($self) = @_;
+    return $self->pairs("select mailbox || '\@' || context, concat_ws('/', new_messages, old_messages, urgent_messages)"
+            . ' from pgdevstate.mailbox');
+}
+
+# A query of two columns: the first one's values are the keys.
+sub pairs {
+    my ($self, $sql) = @_;
+    my $text = $self->psql("select coalesce(json_object_agg(k, v), '{}') from ($sql) as q(k, v)");
+    return JSON::PP->new->utf8->decode($text);
 }
 
 sub ctl {
@@ -350,6 +414,39 @@ sub wait_ready {
 
 # One console command: (stdout, stderr, exit status).
 sub run { my ($self, @command) = @_; return Flow::client('-C', $self->{conf}, '-x', @command) }
+
+# The same with --json: what the document says, as Perl data of characters (not bytes).
+sub json {
+    my ($self, @command) = @_;
+    my ($out, $err, $status) = Flow::client('-C', $self->{conf}, '--json', '-x', @command);
+    return JSON::PP->new->utf8->allow_nonref->decode($out);
+}
+
+# Many commands, one connection; (stdout, stderr, exit status).
+sub batch { my ($self, @commands) = @_; return Flow::client_batch(join('', map { "$_\n" } @commands), '-C', $self->{conf}) }
+
+# ... all of which have to succeed; returns the output.
+sub ok_batch {
+    my ($self, $name, @commands) = @_;
+    my ($out, $err, $status) = $self->batch(@commands);
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    is("$status $err", '0 ', $name) or diag(substr($out, -2000));
+    return $out;
+}
+
+# What it knows: {device => state}, {mailbox@context => "new/old/urgent"}; what nobody says is absent.
+sub devices {
+    my ($self, @pattern) = @_;
+    return { map { $_->{device} => $_->{state} } @{ $self->json("devstate list @pattern") } };
+}
+
+sub mailboxes {
+    my ($self, @pattern) = @_;
+    return { map { $_->{mailbox} => "$_->{new}/$_->{old}/$_->{urgent}" } @{ $self->json("mailbox list @pattern") } };
+}
+
+# The counters and state of `cluster show stats`.
+sub stats { my ($self) = @_; return $self->json('cluster show stats') }
 
 # ... its output only.
 sub console { my ($self, @command) = @_; return ($self->run(@command))[0] }
