@@ -32,7 +32,7 @@ our $B        = abs_path(($ENV{B} // "$ROOT/build"));
 our $VALGRIND = $ENV{VALGRIND};
 our $BIN      = $VALGRIND ? $B : "$B/san";
 our $DEADLINE = ($ENV{FLOW_DEADLINE} // 20) * ($VALGRIND ? 5 : 1);
-our $DIR      = tempdir('pgdevstate-flow.XXXXXX', DIR => '/tmp');
+our $DIR      = $^C ? '' : tempdir('pgdevstate-flow.XXXXXX', DIR => '/tmp');    # perl -c makes none
 our (@servers, @nodes);
 my $main_pid = $$;
 
