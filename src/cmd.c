@@ -22,19 +22,32 @@ struct node *cmd_node(struct call *c)
 	return c->app->node;
 }
 
+/* The phase, and why it is not ready. */
+static void print_trouble(const struct node_status *status, struct buf *out)
+{
+	buf_adds(out, node_phase_name(status->phase));
+	if (*status->holder)
+		buf_addf(out, ": the entity id is in use by %s", status->holder);
+	else if (*status->last_error)
+		buf_addf(out, ": %s", status->last_error);
+}
+
 static void got_acked(void *arg, bool acked)
 {
 	struct call *c = arg;
 	struct node_status status;
+	struct buf trouble;
 
 	node_get_status(c->app->node, &status);
+	buf_init(&trouble);
+	print_trouble(&status, &trouble);
 	if (!acked)
 		reply_printf(&c->reply,
-			"The database has not acknowledged it within %d s (%s%s%s): it is kept, and "
-			"will "
-			"be delivered.\n",
-			CMD_ACK_WAIT_MS / 1000, node_phase_name(status.phase),
-			*status.last_error ? ": " : "", status.last_error);
+			"The database has not acknowledged it within %d s (%s): it is kept, and will "
+			"be "
+			"delivered.\n",
+			CMD_ACK_WAIT_MS / 1000, buf_str(&trouble));
+	buf_clear(&trouble);
 	reply_set(&c->reply, "acknowledged", json_boolean(acked));
 	reply_set(&c->reply, "phase", json_string(node_phase_name(status.phase)));
 	call_end(c, 0);

@@ -1,66 +1,18 @@
 /* console.c on a real socket: several clients, slow ones, rude ones; and the client's own
  * code. */
-#include "command_fixture.h"
+#include "console_fixture.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 
-#include "clock.h"
-#include "console.h"
-#include "console/run.h"
 #include "frame.h"
-#include "log.h"
-
-#define DEADLINE_US 20000000 /* of a condition that is waited for */
-
-struct world {
-	struct fixture *f;
-	char dir[64], path[96];
-};
 
 /* A client whose bytes the tests make. */
 struct peer {
 	int fd;
 	struct frame_reader in;
 };
-
-static int setup(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-	char *error = NULL;
-
-	log_open(LOG_TO_FILE, "/dev/null");
-	log_set_debug(0);
-	strcpy(w->dir, "/tmp/console-XXXXXX");
-	if (!mkdtemp(w->dir))
-		return -1;
-	snprintf(w->path, sizeof(w->path), "%s/ctl", w->dir);
-	w->f = fixture_new();
-	w->f->app.console = console_new(&w->f->app, w->path, &error);
-	*state = w;
-	return w->f->app.console ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	struct world *w = *state;
-
-	console_free(w->f->app.console);
-	fixture_free(w->f);
-	log_close();
-	int rc = rmdir(w->dir); /* the socket is gone */
-	free(w);
-	return rc;
-}
-
-static void turn(struct world *w)
-{
-	event_base_loop(w->f->app.base, EVLOOP_NONBLOCK);
-}
 
 static struct peer peer_new(struct world *w)
 {
@@ -218,16 +170,6 @@ static void test_one_command_at_a_time(void **state)
 	expect_bye(w, &p, "its last one was running");
 	assert_null(w->f->app.node->pong_arg);
 	peer_free(&p);
-}
-
-static void wait_until(struct world *w, void *const *what, bool set)
-{
-	int64_t until = clock_mono_us() + DEADLINE_US;
-
-	while ((*what != NULL) != set) {
-		assert_true(clock_mono_us() < until);
-		turn(w);
-	}
 }
 
 static void test_client_leaves(void **state)
@@ -412,137 +354,23 @@ static void test_damaged_frames(void **state)
 	turn(w);
 }
 
-/* ---- the client's code, in a process of its own ---- */
-
-struct output {
-	struct buf out, err;
-	int status;
-};
-
-static void read_all(struct world *w, int out, int err, struct output *o)
-{
-	int64_t until = clock_mono_us() + DEADLINE_US;
-	struct buf *to[2] = {&o->out, &o->err};
-	int fds[2] = {out, err}, open = 2;
-	char bytes[4096];
-
-	while (open > 0) {
-		assert_true(clock_mono_us() < until);
-		turn(w);
-		fake_ack(w->f->app.node, true);
-		for (int i = 0; i < 2; i++) {
-			ssize_t n = fds[i] < 0 ? -1 : read(fds[i], bytes, sizeof(bytes));
-			if (n > 0)
-				buf_add(to[i], bytes, (size_t)n);
-			if (n == 0) {
-				close(fds[i]);
-				fds[i] = -1;
-				open--;
-			}
-		}
-	}
-}
-
-/* Runs the client's code as its main() would; the test is the daemon meanwhile. */
-static struct output client(
-	struct world *w, bool json, const char *command, const char *script)
-{
-	struct output o = {.status = -1};
-	int out[2], err[2], in[2];
-
-	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-	assert_int_equal(pipe2(err, O_CLOEXEC), 0);
-	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
-	fflush(stdout);
-	pid_t pid = fork();
-	if (pid == 0) {
-		dup2(out[1], STDOUT_FILENO);
-		dup2(err[1], STDERR_FILENO);
-		close(out[0]), close(err[0]), close(in[1]);
-		int status = script ? run_script(w->path, json, fdopen(in[0], "r"))
-							: run_once(w->path, json, command);
-		_exit(status);
-	}
-	close(out[1]), close(err[1]), close(in[0]);
-	if (script)
-		assert_int_equal(write(in[1], script, strlen(script)), strlen(script));
-	close(in[1]);
-	fcntl(out[0], F_SETFL, O_NONBLOCK);
-	fcntl(err[0], F_SETFL, O_NONBLOCK);
-	buf_init(&o.out);
-	buf_init(&o.err);
-	read_all(w, out[0], err[0], &o);
-	assert_int_equal(waitpid(pid, &o.status, 0), pid);
-	assert_true(WIFEXITED(o.status));
-	o.status = WEXITSTATUS(o.status);
-	return o;
-}
-
-static void check(struct output o, int status, const char *out, const char *err)
-{
-	if (o.status != status || !strstr(buf_str(&o.out), out) ||
-		!strstr(buf_str(&o.err), err))
-		fail_msg("status %d, output '%s', errors '%s'", o.status, buf_str(&o.out),
-			buf_str(&o.err));
-	buf_clear(&o.out);
-	buf_clear(&o.err);
-}
-
-static void test_run_once(void **state)
-{
-	struct world *w = *state;
-
-	check(client(w, false, "core show version", NULL), EXIT_DONE,
-		"pgdevstate " PGDEVSTATE_VERSION "\n", "");
-	check(client(w, true, "core show version", NULL), EXIT_DONE, "\"version\"", "");
-	check(client(w, false, "devstate change Custom:x INUSE", NULL), EXIT_DONE,
-		"Changing Custom:x to INUSE\n", "");
-	check(client(w, false, "devstate change Custom:x FOO", NULL), EXIT_COMMAND_FAILED, "",
-		"'FOO' is no device state");
-}
-
-static void test_run_not_connected(void **state)
-{
-	struct world *w = *state;
-
-	console_free(w->f->app.console);
-	w->f->app.console = NULL;
-	check(client(w, false, "core show version", NULL), EXIT_NOT_CONNECTED, "",
-		"is pgdevstated running");
-}
-
-static void test_run_script(void **state)
-{
-	struct world *w = *state;
-
-	check(client(w, false, NULL,
-			  "core show version\n\nmailbox set 1000 2\nmailbox list\nquit\nnever\n"),
-		EXIT_DONE, "1000@default", "");
-	check(client(w, false, NULL, "nonsense\ncore show version"), EXIT_COMMAND_FAILED,
-		"pgdevstate ", "No such command 'nonsense'");
-	check(client(w, false, NULL, ""), EXIT_DONE, "", "");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_commands, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_byte_by_byte, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_rude, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_one_command_at_a_time, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_client_leaves, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_log_lines, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_verbose, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_slow_reader, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_long_listing, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_too_many_clients, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_second_daemon, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_goodbye, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_damaged_frames, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_run_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_run_not_connected, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_run_script, setup, teardown),
+		world_test(test_commands),
+		world_test(test_byte_by_byte),
+		world_test(test_rude),
+		world_test(test_one_command_at_a_time),
+		world_test(test_client_leaves),
+		world_test(test_cancel),
+		world_test(test_log_lines),
+		world_test(test_verbose),
+		world_test(test_slow_reader),
+		world_test(test_long_listing),
+		world_test(test_too_many_clients),
+		world_test(test_second_daemon),
+		world_test(test_goodbye),
+		world_test(test_damaged_frames),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
