@@ -3,6 +3,7 @@
  */
 #include "payload.h"
 
+#include <errno.h>
 #include <md5.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 struct fields {
 	const char *at;
 	const char *end;   /* the newline or the end of the text */
+	bool whole;        /* it ends with a newline */
 	bool more;         /* another field follows */
 	const char *wrong; /* the first thing that was wrong */
 };
@@ -25,7 +27,8 @@ static struct fields fields_of_line(const char *text, size_t len)
 {
 	const char *newline = memchr(text, '\n', len);
 
-	return (struct fields){text, newline ? newline : text + len, true, NULL};
+	return (struct fields){
+		text, newline ? newline : text + len, newline != NULL, true, NULL};
 }
 
 static bool fields_fail(struct fields *f, const char *wrong)
@@ -72,8 +75,11 @@ static bool take_int(struct fields *f, int64_t min, int64_t max, int64_t *out)
 
 	if (!take_text(f, text, sizeof(text)))
 		return false;
+	errno = 0;
 	n = strtoll(text, &end, 10);
-	if (end == text || *end || n < min || n > max || text[0] == ' ' || text[0] == '+')
+	/* strtoll() takes blanks and a plus in front, and cuts what is too large */
+	if (errno != 0 || end == text || *end || n < min || n > max ||
+		!(text[0] == '-' || (text[0] >= '0' && text[0] <= '9')))
 		return fields_fail(f, "a number is malformed or out of range");
 	*out = n;
 	return true;
@@ -103,15 +109,19 @@ static bool take_uuid(struct fields *f, struct uuid *out, bool optional)
 
 static bool take_flags(struct fields *f, struct payload_head *head)
 {
-	char text[8];
+	static const char *const flags[] = {"-", "a", "r", "ar"};
+	char text[4];
 
 	if (!take_text(f, text, sizeof(text)))
 		return false;
-	head->alive = strchr(text, 'a') != NULL;
-	head->reporting = strchr(text, 'r') != NULL;
-	if (text[0] == '\0' || text[strspn(text, "ar-")] != '\0')
-		return fields_fail(f, "flags are malformed");
-	return true;
+	for (int i = 0; i < 4; i++) {
+		if (strcmp(text, flags[i]) == 0) {
+			head->alive = (i & 1) != 0;
+			head->reporting = (i & 2) != 0;
+			return true;
+		}
+	}
+	return fields_fail(f, "flags are malformed");
 }
 
 static bool take_held(struct fields *f, bool *held)
@@ -128,6 +138,8 @@ static bool fields_end(struct fields *f)
 {
 	if (!f->wrong && f->more)
 		fields_fail(f, "a line has too many fields");
+	if (!f->whole)
+		fields_fail(f, "a line is cut");
 	return f->wrong == NULL;
 }
 
@@ -143,6 +155,15 @@ static bool take_name(struct fields *f, char *out)
 	memcpy(out, s.at, s.len);
 	out[s.len] = '\0';
 	return true;
+}
+
+static bool take_version(struct fields *f, char *out, size_t size)
+{
+	const char *why;
+
+	if (!take_text(f, out, size))
+		return false;
+	return name_check(out, strlen(out), &why) || fields_fail(f, "a version is not legal");
 }
 
 static bool take_mailbox(struct fields *f, char *key)
@@ -225,7 +246,7 @@ static bool take_type(struct fields *f, enum payload_type *out)
 bool payload_parse(const char *text, size_t len, struct payload *out, const char **why)
 {
 	struct fields f = fields_of_line(text, len);
-	const char *behind = f.end < text + len ? f.end + 1 : f.end;
+	const char *behind = f.whole ? f.end + 1 : f.end;
 	int64_t version, site = 0;
 
 	memset(out, 0, sizeof(*out));
@@ -306,9 +327,9 @@ static bool line_entity(
 
 	(void)p;
 	out->type = LINE_ENTITY;
-	if (!take_text(f, kind, sizeof(kind)) || !take_text(f, e->name, sizeof(e->name)) ||
-		!take_text(f, e->host, sizeof(e->host)) || !take_int(f, 0, INT32_MAX, &pid) ||
-		!take_text(f, e->version, sizeof(e->version)) ||
+	if (!take_text(f, kind, sizeof(kind)) || !take_name(f, e->name) ||
+		!take_name(f, e->host) || !take_int(f, 0, INT32_MAX, &pid) ||
+		!take_version(f, e->version, sizeof(e->version)) ||
 		!take_int(f, 0, MOST_STAMP, &e->since_us))
 		return false;
 	e->pid = (int)pid;
@@ -329,14 +350,14 @@ static bool line_head(struct fields *f, const struct payload *p, struct payload_
 static bool line_audit(
 	struct fields *f, const struct payload *p, struct payload_line *out)
 {
-	char digest[17], *end;
+	char digest[17];
 
 	if (!line_head(f, p, out) || !take_int(f, 0, INT64_MAX, &out->audit_rows) ||
 		!take_text(f, digest, sizeof(digest)))
 		return false;
 	out->type = LINE_AUDIT;
-	out->audit_digest = strtoull(digest, &end, 16);
-	return (strlen(digest) == 16 && *end == '\0') ||
+	out->audit_digest = strtoull(digest, NULL, 16);
+	return strspn(digest, "0123456789abcdef") == 16 ||
 		   fields_fail(f, "a digest is malformed");
 }
 
@@ -387,7 +408,10 @@ bool payload_parse_head(const char *text, size_t len, struct payload_head *out)
 	struct payload none = {0};
 	struct payload_line *line = malloc(sizeof(*line));
 	struct fields f = fields_of_line(text, len);
-	bool ok = line && take_line(&f, &none, line) && line->type == LINE_HEAD;
+	bool ok;
+
+	f.whole = true;
+	ok = line && take_line(&f, &none, line) && line->type == LINE_HEAD;
 
 	if (ok)
 		*out = line->head;
