@@ -13,6 +13,7 @@ void coordinator_connected(struct coordinator *c, int64_t now_us)
 {
 	c->since_us = now_us;
 	c->heard_us = 0;
+	c->pulse = -1; /* another server, or one that went back, may count lower */
 	c->due_us = now_us;
 }
 
@@ -52,6 +53,8 @@ bool coordinator_ticked(
 		return true;
 	}
 	c->token = tick->token;
+	if (c->pulse < 0)
+		c->pulse = tick->pulse;
 	if (tick->has_coordinator)
 		coordinator_is(c, &tick->coordinator);
 	c->due_us = now_us + (coordinator_is_us(c) ? TICK_US : PULSE_SILENCE_US);

@@ -24,7 +24,7 @@ struct coordinator {
 	struct uuid token; /* "": not us */
 	bool known;
 	struct entity_id id; /* who it is, as last heard */
-	int64_t pulse;       /* the newest number heard */
+	int64_t pulse;       /* the newest number heard; -1: none since connected */
 	int64_t heard_us;    /* when; 0: none since connected */
 	int64_t since_us;    /* of this connection */
 	int64_t due_us;      /* of our next tick() */
