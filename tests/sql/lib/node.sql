@@ -144,3 +144,10 @@ begin
 	return v_rows;
 end
 $$;
+
+-- a way into this database for dblink
+create function pg_temp.conninfo() returns text
+language sql as $$
+	select format('dbname=%L host=%L port=%s user=%L', current_database(),
+		split_part(current_setting('unix_socket_directories'), ',', 1), current_setting('port'), current_user)
+$$;
