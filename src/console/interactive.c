@@ -6,6 +6,7 @@
 #include "interactive.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <histedit.h>
 #include <locale.h>
 #include <poll.h>
@@ -39,12 +40,18 @@ struct terminal {
 	bool quit;
 };
 
-static volatile int interrupted;
+static volatile int interrupted; /* Ctrl-C */
+static volatile int disturbed;   /* the window's size is another, or we were stopped */
+static int wake[2];              /* a signal just before poll() must end it, too */
 
-static void on_interrupt(int sig)
+static void on_signal(int sig)
 {
-	(void)sig;
-	interrupted = 1;
+	int saved = errno;
+
+	*(sig == SIGINT ? &interrupted : &disturbed) = 1;
+	ssize_t written = write(wake[1], "", 1); /* fails when it is full: it wakes anyway */
+	(void)written;
+	errno = saved;
 }
 
 static void set_prompt(struct terminal *t, const char *name)
@@ -63,6 +70,7 @@ static bool reconnect(struct terminal *t)
 		free(error);
 		return false;
 	}
+	t->remote->wake_fd = wake[0];
 	set_prompt(t, t->remote->system_name);
 	printf("Connected to pgdevstate %s currently running on %s (pid = %d)\n",
 		t->remote->version, t->remote->system_name, t->remote->pid);
@@ -108,15 +116,36 @@ static bool take_news(struct terminal *t)
 	return got != REMOTE_CLOSED;
 }
 
+static void drain(int fd)
+{
+	char bytes[64];
+
+	while (read(fd, bytes, sizeof(bytes)) > 0)
+		;
+}
+
+static void restore_terminal(struct terminal *t)
+{
+	disturbed = 0;
+	el_set(t->el, EL_PREP_TERM, 1);
+	el_resize(t->el);
+	el_set(t->el, EL_REFRESH);
+}
+
 /* Waits for a key, and shows what comes meanwhile. False: interrupted. */
 static bool wait_for_key(struct terminal *t)
 {
 	while (true) {
-		struct pollfd p[2] = {{.fd = STDIN_FILENO, .events = POLLIN},
-			{.fd = t->remote ? t->remote->fd : -1, .events = POLLIN}};
-		int rc = poll(p, 2, -1);
+		struct pollfd p[3] = {{.fd = STDIN_FILENO, .events = POLLIN},
+			{.fd = t->remote ? t->remote->fd : -1, .events = POLLIN},
+			{.fd = wake[0], .events = POLLIN}};
+		int rc = poll(p, 3, -1);
+		if (rc > 0 && p[2].revents)
+			drain(wake[0]);
 		if (interrupted || (rc < 0 && errno != EINTR))
 			return false;
+		if (disturbed)
+			restore_terminal(t);
 		if (rc > 0 && p[1].revents) {
 			take_news(t);
 			el_set(t->el, EL_REFRESH);
@@ -296,16 +325,24 @@ static void edit_lines(struct terminal *t)
 	}
 }
 
+static void catch_signals(void)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGWINCH, &action, NULL);
+	sigaction(SIGCONT, &action, NULL);
+}
+
 int interactive_run(const char *path, bool json)
 {
 	struct terminal t = {.path = path, .json = json};
-	struct sigaction interrupt = {.sa_handler = on_interrupt};
 
 	setlocale(LC_CTYPE, "");
-	if (!reconnect(&t))
+	if (pipe2(wake, O_NONBLOCK | O_CLOEXEC) < 0 || !reconnect(&t))
 		return EXIT_NOT_CONNECTED;
 	printf("Type 'help' for the commands, 'quit' to leave.\n");
-	sigaction(SIGINT, &interrupt, NULL);
+	catch_signals();
 	open_history(&t);
 	open_editor(&t);
 	edit_lines(&t);

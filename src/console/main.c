@@ -155,6 +155,8 @@ int main(int argc, char **argv)
 		if (status >= 0)
 			return status;
 	}
+	if (optind < argc && strcmp(argv[optind], "migrate") == 0)
+		return usage("migrate comes first: pgdevstate migrate [OPTIONS]");
 	if (optind < argc)
 		return usage(
 			"an argument that is no option (a command goes behind -x, in quotes)");

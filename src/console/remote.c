@@ -94,6 +94,7 @@ struct remote *remote_open(const char *path, const char *mode, bool json, char *
 		return NULL;
 	s = mem_alloc(sizeof(*s));
 	s->fd = fd;
+	s->wake_fd = -1;
 	s->path = mem_strdup(path);
 	frame_reader_init(&s->in);
 	if (greet(s, mode, json, error))
@@ -135,11 +136,17 @@ bool remote_send(struct remote *s, enum frame_type type, const char *data, size_
 /* Waits for bytes and takes them in. */
 static enum remote_got take_bytes(struct remote *s, int timeout_ms, const char **why)
 {
-	struct pollfd p = {.fd = s->fd, .events = POLLIN};
+	struct pollfd p[2] = {
+		{.fd = s->fd, .events = POLLIN}, {.fd = s->wake_fd, .events = POLLIN}};
 	char bytes[READ_BYTES];
 
-	if (poll(&p, 1, timeout_ms) <= 0)
+	if (poll(p, 2, timeout_ms) <= 0)
 		return REMOTE_NOTHING;
+	if (p[1].revents) {
+		while (read(s->wake_fd, bytes, sizeof(bytes)) > 0)
+			;
+		return REMOTE_NOTHING;
+	}
 	ssize_t n = read(s->fd, bytes, sizeof(bytes));
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return REMOTE_NOTHING;

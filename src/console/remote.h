@@ -9,6 +9,7 @@
 
 struct remote {
 	int fd;
+	int wake_fd; /* a pipe that signal handlers write to, so that a wait ends; -1: none */
 	char *path;
 	char *system_name, *version; /* of the daemon */
 	int pid;

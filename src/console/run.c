@@ -61,7 +61,7 @@ bool run_command(
 		enum remote_got got = remote_next(s, -1, &f, &why);
 		if (got == REMOTE_CLOSED)
 			return lost(s, why);
-		if (got == REMOTE_NOTHING && interrupted && *interrupted) {
+		if (interrupted && *interrupted) {
 			*interrupted = 0;
 			remote_send(s, FRAME_CANCEL, "", 0);
 		}

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pty.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 
 #include "console/interactive.h"
@@ -27,7 +28,7 @@ static void sit_down(struct person *p, struct world *w)
 	assert_true(p->pid >= 0);
 	if (p->pid == 0) {
 		setenv("HOME", w->dir, 1);
-		setenv("TERM", "vt100", 1);
+		setenv("TERM", "xterm", 1); /* vt100 is padded with NULs */
 		setenv("LC_ALL", "C.UTF-8", 1);
 		_exit(interactive_run(w->path, false));
 	}
@@ -176,6 +177,26 @@ static void test_interrupt(void **state)
 	free(history_of(w));
 }
 
+static void test_stopped_and_resized(void **state)
+{
+	struct winsize size = {.ws_row = 30, .ws_col = 60};
+	struct person p;
+
+	sit_down(&p, *state);
+	sees(&p, PROMPT);
+	types(&p, "core show ver");
+	sees(&p, "core show ver");
+	assert_int_equal(ioctl(p.fd, TIOCSWINSZ, &size), 0); /* the kernel sends SIGWINCH */
+	sees(&p, PROMPT "core show ver");
+	assert_int_equal(kill(p.pid, SIGCONT), 0);
+	sees(&p, PROMPT "core show ver");
+	types(&p, "\n");
+	sees(&p, "pgdevstate " PGDEVSTATE_VERSION);
+	sees(&p, PROMPT);
+	leaves(&p, "quit\n", 0);
+	free(history_of(*state));
+}
+
 static void test_daemon_goes_and_comes(void **state)
 {
 	struct world *w = *state;
@@ -219,6 +240,7 @@ int main(void)
 		world_test(test_completion),
 		world_test(test_log_line_above),
 		world_test(test_interrupt),
+		world_test(test_stopped_and_resized),
 		world_test(test_daemon_goes_and_comes),
 		world_test(test_no_daemon),
 	};
