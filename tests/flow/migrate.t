@@ -121,6 +121,19 @@ sub dump_of {
     is((migrate('--create-role', q{Node "1"'s}))[2], 0, '... again');
 }
 
+# --- the owner of a database, who may create roles but is no superuser; in a server without ours
+{
+    my $other = Flow::Pg->new(migrate => 0);
+    $other->psql_in('postgres', 'create role dba login createrole');
+    $other->psql_in('postgres', 'create database owned owner dba');
+    my ($out, $err, $status) = Flow::client('migrate', '--conninfo', $other->conninfo(db => 'owned', user => 'dba'),
+        '--create-role', 'server1');
+    is($status, 0, 'the database\'s owner with createrole') or diag($out . $err);
+    ($out, $err, $status) = run_command('psql', '-XAtc', 'select version from pgdevstate.schema_version()',
+        $other->conninfo(db => 'owned', user => 'server1'));
+    is($out, "$count\n", '... and its node can ask for the version') or diag($err);
+}
+
 # --- refusals: each says what and what to do, and changes nothing
 sub refuses {
     my ($name, $re, @args) = @_;
