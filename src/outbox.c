@@ -31,13 +31,15 @@ struct entry {
 	bool present; /* this node says something */
 	bool in_db;   /* the database may have a row of it */
 	bool again;   /* said anew while in flight */
+	bool unsure;  /* sent, and no answer says what became of it */
 	bool force;
 	bool compared;
 	bool refused; /* the database will not have it; left out until said anew */
 	struct value value;
 	int64_t said_us;  /* monotonic */
 	int64_t sent_seq; /* the publish that last sent it; 0: none */
-	uint64_t number;  /* of the statement */
+	uint64_t number;  /* of the oldest statement that is not acknowledged */
+	uint64_t anew;    /* again: of the first one that came since it was sent */
 	enum key_kind kind;
 	char name[];
 };
@@ -136,7 +138,7 @@ static void entry_make_dirty(struct outbox *o, struct entry *e)
 		e->again = true;
 		return;
 	}
-	if (e->where == DIRTY)
+	if (e->where == DIRTY || e->refused)
 		return;
 	entry_unlink(o, e);
 	e->where = DIRTY;
@@ -179,10 +181,13 @@ static bool entry_wanted(const struct outbox *o, const struct entry *e)
 }
 
 /* After a statement: dirty, unless the database neither has it nor is to have it. */
-static void entry_said(struct outbox *o, struct entry *e, int64_t now_us)
+static void entry_said(struct outbox *o, struct entry *e)
 {
-	e->said_us = now_us;
-	e->number = ++o->statements;
+	o->statements++;
+	if (e->where == CLEAN)
+		e->number = o->statements;
+	else if (e->where == IN_FLIGHT && !e->again)
+		e->anew = o->statements;
 	o->nrefused -= e->refused;
 	e->refused = false;
 	if (e->where == IN_FLIGHT || e->in_db || entry_wanted(o, e))
@@ -201,7 +206,8 @@ bool outbox_set(struct outbox *o, enum key_kind kind, const char *key,
 	o->npresent[kind] += !e->present;
 	e->present = true;
 	e->value = *v;
-	entry_said(o, e, now_us);
+	e->said_us = now_us;
+	entry_said(o, e);
 	return true;
 }
 
@@ -213,7 +219,8 @@ bool outbox_remove(struct outbox *o, enum key_kind kind, const char *key, int64_
 		return false;
 	o->npresent[kind]--;
 	e->present = false;
-	entry_said(o, e, now_us);
+	e->said_us = now_us;
+	entry_said(o, e);
 	return true;
 }
 
@@ -234,13 +241,14 @@ void outbox_set_published(
 {
 	struct entry *e, *next;
 
+	(void)now_us; /* nothing is said anew: ages go on */
 	if (o->unpublished[kind] == !published)
 		return;
 	o->unpublished[kind] = !published;
 	HASH_ITER(hh, o->table[kind], e, next)
 	{
 		if (e->present)
-			entry_said(o, e, now_us);
+			entry_said(o, e);
 	}
 }
 
@@ -271,6 +279,7 @@ size_t outbox_take(
 		entry_unlink(o, e);
 		e->where = IN_FLIGHT;
 		e->in_db = true; /* from now on it may be there */
+		e->unsure = true;
 		TAILQ_INSERT_TAIL(&o->in_flight, e, link);
 		o->nin_flight++;
 	}
@@ -285,10 +294,12 @@ void outbox_acked(struct outbox *o, int64_t seq)
 		bool again = e->again;
 
 		e->again = false;
+		e->unsure = false;
 		e->force = false;
 		e->sent_seq = seq;
 		if (again) {
 			entry_unlink(o, e);
+			e->number = e->anew;
 			entry_make_dirty(o, e);
 		} else {
 			e->in_db = entry_wanted(o, e);
@@ -320,6 +331,7 @@ void outbox_refused(struct outbox *o)
 		e->again = false;
 		entry_unlink(o, e);
 		if (again) {
+			e->number = e->anew;
 			entry_make_dirty(o, e);
 			continue;
 		}
@@ -337,7 +349,8 @@ bool outbox_rewind(struct outbox *o, int64_t db_seq, int64_t now_us)
 	for (int kind = 0; kind < KEY_KINDS; kind++) {
 		HASH_ITER(hh, o->table[kind], e, next)
 		{
-			if (e->sent_seq <= db_seq)
+			/* One without an answer may have been done, told and lost. */
+			if (e->sent_seq <= db_seq && !e->unsure)
 				continue;
 			e->in_db = true;
 			e->force = true;
@@ -401,7 +414,7 @@ bool outbox_compare(struct outbox *o, enum key_kind kind, const char *key,
 		e = entry_get(o, kind, key);
 	e->compared = true;
 	e->in_db = true;
-	if (unknown && o->adopting) {
+	if (unknown && o->adopting && v->held) {
 		entry_adopt(o, e, v, seq, now_us);
 		return true;
 	}
