@@ -29,8 +29,10 @@ my $count = 0;
 sub new {
     my ($class, @argv) = @_;
     my $self = bless { text => '', errors => "$Flow::DIR/driver." . ++$count }, $class;
-    # glibc's own clean-up reads what it never wrote once a name was looked up: leave that out.
-    unshift @argv, qw(valgrind -q --leak-check=full --run-libc-freeres=no --error-exitcode=99) if $Flow::VALGRIND;
+    # Once a name was looked up, glibc's own clean-up reads what it never wrote and the stack of its
+    # thread is "possibly lost": neither is ours.
+    unshift @argv, qw(valgrind -q --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite
+        --run-libc-freeres=no --error-exitcode=99) if $Flow::VALGRIND;
     open(my $errors, '>', $self->{errors}) or die "$self->{errors}: $!";
     $self->{pid} = open3($self->{in}, $self->{out}, '>&' . fileno($errors), @argv);
     $self->{in}->autoflush(1);
