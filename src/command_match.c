@@ -128,9 +128,9 @@ static const struct command *nearest_of(int n, const char *typed)
 const struct command *match_nearest(int count, char *const *words)
 {
 	const struct command *best = NULL;
+	int n = count < WORDS_OF_A_COMMAND ? count : WORDS_OF_A_COMMAND;
 
-	for (int n = count < WORDS_OF_A_COMMAND ? count : WORDS_OF_A_COMMAND; n > 0 && !best;
-		 n--) {
+	for (; n > 0 && !best; n--) {
 		char *typed = join(n, words);
 		best = nearest_of(n, typed);
 		free(typed);

@@ -107,9 +107,8 @@ bool dialplan_wait_parse(const char *args, int64_t *ms, struct buf *why)
 	int64_t unit = 100;
 
 	*ms = 0;
-	for (; i < t.len && isdigit((unsigned char)t.s[i]) && *ms <= WAIT_MAX_S;
-		 i++, digits++)
-		*ms = *ms * 10 + (t.s[i] - '0');
+	for (; i < t.len && isdigit((unsigned char)t.s[i]) && *ms <= WAIT_MAX_S; digits++)
+		*ms = *ms * 10 + (t.s[i++] - '0');
 	*ms *= 1000;
 	if (i < t.len && t.s[i] == '.')
 		for (i++; i < t.len && isdigit((unsigned char)t.s[i]); i++, digits++, unit /= 10)

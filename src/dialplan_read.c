@@ -192,9 +192,9 @@ static int read_number(struct reading *r, struct text t, struct text *label)
 		complain(r, "the first priority of %s cannot be n; write 1", r->exten->name);
 		return 0;
 	}
-	for (i = 0;
-		 i < number.len && isdigit((unsigned char)number.s[i]) && n <= PRIORITY_MAX; i++)
-		n = n * 10 + (number.s[i] - '0');
+	i = 0;
+	while (i < number.len && isdigit((unsigned char)number.s[i]) && n <= PRIORITY_MAX)
+		n = n * 10 + (number.s[i++] - '0');
 	if (i == number.len && n > 0 && n <= PRIORITY_MAX)
 		return n;
 	complain(r, "bad priority '%.*s'; legal: 1 to %d, n, n(label), hint", (int)t.len, t.s,
@@ -402,9 +402,11 @@ static void begin_context(struct reading *r, const char *name)
 	HASH_ADD_KEYPTR(hh, r->d->contexts, r->context->name, strlen(name), r->context);
 }
 
+typedef void read_entry(struct reading *r, const struct conf_entry *entry);
+
 static void read_section(struct reading *r, const struct conf_section *s)
 {
-	void (*read)(struct reading * r, const struct conf_entry *entry) = read_line;
+	read_entry *read = read_line;
 	size_t i;
 
 	r->line = s->line;

@@ -204,11 +204,13 @@ static void run_set(struct dialplan_run *r, const struct dialplan_prio *p)
 	buf_clear(&errors);
 }
 
+typedef enum step run_app(struct dialplan_run *r, const struct dialplan_prio *p,
+	const char *args, int64_t *wait_ms);
+
 static enum step run_other(
 	struct dialplan_run *r, const struct dialplan_prio *p, int64_t *wait_ms)
 {
-	static enum step (*const runs[DIALPLAN_APPS])(struct dialplan_run * r,
-		const struct dialplan_prio *p, const char *args, int64_t *wait_ms) = {
+	static run_app *const runs[DIALPLAN_APPS] = {
 		[APP_NOOP] = run_noop,
 		[APP_VERBOSE] = run_verbose,
 		[APP_WAIT] = run_wait,

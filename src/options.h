@@ -10,11 +10,12 @@
 #include "change.h"
 #include "entity_id.h"
 
+/* The same order as key kinds. */
 enum event_type {
 	EVENT_DEVICE_STATE,
 	EVENT_MWI,
 	EVENT_TYPES
-};                                              /* the same order as key kinds */
+};
 const char *event_type_name(enum event_type t); /* "device_state", "mwi" */
 
 struct event_channel {
