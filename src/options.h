@@ -11,11 +11,7 @@
 #include "entity_id.h"
 
 /* The same order as key kinds. */
-enum event_type {
-	EVENT_DEVICE_STATE,
-	EVENT_MWI,
-	EVENT_TYPES
-};
+enum event_type { EVENT_DEVICE_STATE, EVENT_MWI, EVENT_TYPES };
 const char *event_type_name(enum event_type t); /* "device_state", "mwi" */
 
 struct event_channel {
