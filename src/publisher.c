@@ -125,7 +125,9 @@ enum publish_verdict publisher_result(
 	outbox_failed(p->outbox);
 	if (res->lost)
 		return PUBLISH_LOST;
-	if (strcmp(res->sqlstate, "PD001") == 0 || strcmp(res->sqlstate, "PD002") == 0)
+	/* PD006: the entity was removed; resume() says so, and register() makes it anew */
+	if (strcmp(res->sqlstate, "PD001") == 0 || strcmp(res->sqlstate, "PD002") == 0 ||
+		strcmp(res->sqlstate, "PD006") == 0)
 		return PUBLISH_FENCED;
 	log_warning("publisher",
 		"publish failed, will be sent again: %s sqlstate=%s keys=%zu", res->message,
