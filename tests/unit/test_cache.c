@@ -1,0 +1,446 @@
+/* cache.c: what counts, how it adds up, who is told, and that nothing stays behind. */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache.h"
+
+static struct cache *c;
+static int changes, touches;
+static struct sum last_was, last_now;
+static char last_key[64];
+
+static void changed(void *arg, enum key_kind kind, const char *key, const struct sum *was,
+	const struct sum *now)
+{
+	struct sum seen;
+
+	(void)arg;
+	changes++;
+	last_was = *was;
+	last_now = *now;
+	snprintf(last_key, sizeof(last_key), "%s", key);
+	cache_sum(c, kind, key, &seen); /* what is told is what is found */
+	assert_int_equal(seen.entities, now->entities);
+	assert_int_equal(seen.value.state, now->value.state);
+}
+
+static void touched(void *arg, enum key_kind kind, const char *key)
+{
+	(void)arg;
+	(void)kind;
+	(void)key;
+	touches++;
+}
+
+static int begin(void **arg)
+{
+	static const struct cache_callbacks cb = {changed, touched};
+
+	(void)arg;
+	changes = touches = 0;
+	c = cache_new(&cb, NULL);
+	return 0;
+}
+
+static int end(void **arg)
+{
+	(void)arg;
+	cache_free(c);
+	cache_free(NULL);
+	return 0;
+}
+
+static struct cache_entity *entity(uint8_t n, bool alive)
+{
+	struct entity_id id = {{2, 0, 0, 0, 0, n}};
+	struct cache_entity *e = cache_entity_get(c, &id);
+
+	cache_entity_flags(c, e, alive, false);
+	return e;
+}
+
+static void put(struct cache_entity *e, const char *key, enum device_state s, bool held)
+{
+	struct value v = {.state = s, .held = held};
+
+	cache_put(c, e, KEY_DEVICE, key, &v);
+}
+
+static void box(struct cache_entity *e, const char *key, uint32_t fresh, int64_t stamp)
+{
+	struct value v = {.fresh = fresh, .held = true, .stamp_us = stamp};
+
+	cache_put(c, e, KEY_MAILBOX, key, &v);
+}
+
+static void expect(const char *key, int entities, enum device_state s)
+{
+	struct sum sum;
+
+	cache_sum(c, KEY_DEVICE, key, &sum);
+	assert_int_equal(sum.entities, entities);
+	assert_int_equal(sum.value.state, s);
+	assert_null(sum.writer);
+}
+
+static void expect_box(
+	const char *key, int entities, uint32_t fresh, const struct cache_entity *writer)
+{
+	struct sum sum;
+
+	cache_sum(c, KEY_MAILBOX, key, &sum);
+	assert_int_equal(sum.entities, entities);
+	assert_int_equal(sum.value.fresh, fresh);
+	assert_ptr_equal(sum.writer, writer);
+}
+
+static void nobody_says_anything(void **arg)
+{
+	(void)arg;
+	expect("Custom:x", 0, STATE_UNKNOWN);
+	expect("PJSIP/1", 0, STATE_INVALID);
+	expect_box("1@d", 0, 0, NULL);
+	assert_int_equal(cache_keys(c, KEY_DEVICE), 0);
+}
+
+static void all_pairs_add_up(void **arg)
+{
+	struct cache_entity *a = entity(1, true), *b = entity(2, true);
+
+	(void)arg;
+	for (int x = 0; x < STATE_COUNT; x++) {
+		for (int y = 0; y < STATE_COUNT; y++) {
+			put(a, "D", (enum device_state)x, true);
+			put(b, "D", (enum device_state)y, true);
+			expect("D", 2, state_sum(1u << x | 1u << y));
+		}
+	}
+	cache_remove(c, a, KEY_DEVICE, "D");
+	expect("D", 1, STATE_ONHOLD);
+}
+
+static void many_entities(void **arg)
+{
+	unsigned set = 0;
+
+	(void)arg;
+	for (int i = 1; i <= 100; i++) {
+		enum device_state s = (enum device_state)(i * 7 % STATE_COUNT);
+
+		set |= state_bit(s);
+		put(entity((uint8_t)i, true), "D", s, true);
+		expect("D", i, state_sum(set));
+	}
+	for (int i = 1; i <= 99; i++)
+		cache_entity_remove(c, entity((uint8_t)i, true));
+	expect("D", 1, (enum device_state)(700 % STATE_COUNT));
+	assert_int_equal(cache_entities(c), 1);
+}
+
+/* Alive, and held or reporting. */
+static void what_counts(void **arg)
+{
+	struct cache_entity *e = entity(1, false);
+
+	(void)arg;
+	for (int bits = 0; bits < 8; bits++) {
+		bool alive = bits & 1, reporting = bits & 2, held = bits & 4;
+		bool counts = alive && (held || reporting);
+
+		put(e, "D", STATE_BUSY, held);
+		cache_entity_flags(c, e, alive, reporting);
+		expect("D", counts, counts ? STATE_BUSY : STATE_INVALID);
+	}
+}
+
+static void self_always_counts(void **arg)
+{
+	struct cache_entity *e = entity(1, false), *other = entity(2, true);
+
+	(void)arg;
+	e->self = true;
+	put(e, "D", STATE_BUSY, true);
+	put(other, "D", STATE_INUSE, true);
+	expect("D", 2, STATE_BUSY);
+	cache_set_stale(c, true);
+	assert_true(cache_is_stale(c));
+	expect("D", 1, STATE_BUSY);
+	put(other, "D", STATE_RINGING,
+		true); /* meanwhile it is taken in, and does not count */
+	expect("D", 1, STATE_BUSY);
+	cache_set_stale(c, false);
+	expect("D", 2, STATE_RINGINUSE);
+	cache_set_subscribed(c, KEY_MAILBOX, false);
+	expect("D", 2, STATE_RINGINUSE);
+	cache_set_subscribed(c, KEY_DEVICE, false);
+	expect("D", 1, STATE_BUSY);
+	cache_set_subscribed(c, KEY_DEVICE, true);
+	expect("D", 2, STATE_RINGINUSE);
+}
+
+static void told_exactly_when_it_is_different(void **arg)
+{
+	struct cache_entity *a = entity(1, true), *b = entity(2, true);
+
+	(void)arg;
+	put(a, "D", STATE_INUSE, true);
+	assert_int_equal(changes, 1);
+	assert_string_equal(last_key, "D");
+	assert_int_equal(last_was.entities, 0);
+	assert_int_equal(last_was.value.state, STATE_INVALID);
+	assert_int_equal(last_now.value.state, STATE_INUSE);
+	put(a, "D", STATE_INUSE, true);
+	assert_int_equal(changes, 1);
+	assert_int_equal(touches, 1);    /* a repeat is no fact */
+	put(b, "D", STATE_ONHOLD, true); /* adds nothing to INUSE */
+	assert_int_equal(changes, 1);
+	assert_int_equal(touches, 2);
+	put(b, "D", STATE_RINGING, true);
+	assert_int_equal(changes, 2);
+	assert_int_equal(last_was.value.state, STATE_INUSE);
+	assert_int_equal(last_now.value.state, STATE_RINGINUSE);
+	cache_entity_flags(c, b, false, false);
+	assert_int_equal(changes, 3);
+	assert_int_equal(last_now.value.state, STATE_INUSE);
+	cache_entity_flags(c, b, false, false);
+	cache_entity_flags(c, b, false, true); /* dead: reporting or not is the same */
+	assert_int_equal(changes, 3);
+	cache_remove(c, a, KEY_DEVICE, "D");
+	assert_int_equal(changes, 4);
+	assert_int_equal(last_now.value.state, STATE_INVALID);
+	cache_remove(c, a, KEY_DEVICE, "D");
+	cache_remove(c, a, KEY_DEVICE, "never");
+	cache_remove(c, b, KEY_DEVICE, "D"); /* did not count */
+	assert_int_equal(changes, 4);
+	assert_int_equal(cache_keys(c, KEY_DEVICE), 0);
+}
+
+static void the_last_word_on_a_mailbox(void **arg)
+{
+	struct cache_entity *a = entity(1, true), *b = entity(2, true);
+
+	(void)arg;
+	box(a, "1@d", 5, 100);
+	expect_box("1@d", 1, 5, a);
+	box(b, "1@d", 2, 200);
+	expect_box("1@d", 2, 2, b);
+	box(a, "1@d", 9, 150); /* an older word does not win */
+	expect_box("1@d", 2, 2, b);
+	box(a, "1@d", 7, 201);
+	expect_box("1@d", 2, 7, a);
+	box(b, "1@d", 1, 201); /* at the same moment: the higher id, as in SQL */
+	expect_box("1@d", 2, 1, b);
+	cache_entity_flags(c, b, false, false); /* a dead entity's counts leave */
+	expect_box("1@d", 1, 7, a);
+	cache_entity_flags(c, b, true, false);
+	expect_box("1@d", 2, 1, b);
+	cache_entity_remove(c, b);
+	expect_box("1@d", 1, 7, a);
+	expect("1@d", 0, STATE_INVALID); /* a device of this name is another key */
+}
+
+static void ties_do_not_depend_on_order(void **arg)
+{
+	struct cache_entity *a = entity(1, true), *b = entity(2, true);
+
+	(void)arg;
+	box(b, "1@d", 1, 5);
+	box(a, "1@d", 2, 5);
+	expect_box("1@d", 2, 1, b);
+	cache_remove(c, b, KEY_MAILBOX, "1@d");
+	box(b, "1@d", 1, 5);
+	expect_box("1@d", 2, 1, b);
+}
+
+static void mark_and_sweep(void **arg)
+{
+	struct cache_entity *a = entity(1, true), *b = entity(2, true);
+
+	(void)arg;
+	put(a, "keep", STATE_INUSE, true);
+	put(a, "go", STATE_INUSE, true);
+	put(b, "go", STATE_BUSY, true);
+	box(a, "1@d", 1, 1);
+	changes = 0;
+	cache_mark(c, a);
+	put(a, "keep", STATE_INUSE, true);
+	put(a, "new", STATE_RINGING, true);
+	cache_sweep(c, a);
+	assert_int_equal(changes, 2); /* new, the mailbox; "keep" never flickered */
+	expect("keep", 1, STATE_INUSE);
+	expect("go", 1, STATE_BUSY);
+	expect("new", 1, STATE_RINGING);
+	assert_int_equal(a->rows[KEY_DEVICE], 2);
+	assert_int_equal(a->rows[KEY_MAILBOX], 0);
+	assert_int_equal(b->rows[KEY_DEVICE], 1);
+	cache_mark(c, a); /* a load that was cut, and one that was not */
+	put(a, "keep", STATE_INUSE, true);
+	cache_mark(c, a);
+	put(a, "new", STATE_RINGING, true);
+	cache_sweep(c, a);
+	expect("keep", 0, STATE_INVALID);
+	cache_sweep(c, a); /* again: the same */
+	assert_int_equal(a->rows[KEY_DEVICE], 1);
+}
+
+static void entities_in_order(void **arg)
+{
+	struct entity_id id = {{2, 0, 0, 0, 0, 9}};
+
+	(void)arg;
+	for (int i = 0; i < 50; i++)
+		entity((uint8_t)(i * 37 % 50 + 100), true);
+	assert_int_equal(cache_entities(c), 50);
+	for (int i = 0; i < 50; i++)
+		assert_int_equal(cache_entity_at(c, i)->id.bytes[5], 100 + i);
+	assert_null(cache_entity_find(c, &id));
+	assert_ptr_equal(entity(120, true), cache_entity_at(c, 20));
+	assert_int_equal(cache_entities(c), 50);
+}
+
+static bool count_row(
+	void *arg, const struct cache_entity *e, const struct value *v, bool counts)
+{
+	int *n = arg;
+
+	(void)v;
+	assert_int_equal(counts, e->id.bytes[5] != 2);
+	return ++*n < 10;
+}
+
+static bool stop(void *arg, const char *key, const struct sum *sum)
+{
+	int *n = arg;
+
+	(void)key;
+	(void)sum;
+	++*n;
+	return false;
+}
+
+static void looking(void **arg)
+{
+	int n = 0;
+
+	(void)arg;
+	put(entity(1, true), "D", STATE_BUSY, true);
+	put(entity(2, false), "D", STATE_BUSY, true);
+	put(entity(3, true), "D", STATE_BUSY, true);
+	put(entity(3, true), "E", STATE_BUSY, true);
+	assert_true(cache_each_row(c, KEY_DEVICE, "D", count_row, &n));
+	assert_int_equal(n, 3);
+	assert_true(cache_each_row(c, KEY_DEVICE, "none", count_row, &n));
+	n = 0;
+	assert_false(cache_each_key(c, KEY_DEVICE, stop, &n));
+	assert_true(cache_each_key(c, KEY_MAILBOX, stop, &n));
+	assert_int_equal(n, 1);
+	assert_non_null(cache_get(c, entity(2, false), KEY_DEVICE, "D"));
+	assert_null(cache_get(c, entity(2, false), KEY_DEVICE, "E"));
+	assert_null(cache_get(c, entity(2, false), KEY_MAILBOX, "D"));
+}
+
+static void audit_is_the_xor(void **arg)
+{
+	struct cache_entity *e = entity(1, true);
+	uint64_t digest, expected = 0;
+	int64_t rows;
+
+	(void)arg;
+	cache_audit(c, e, &rows, &digest);
+	assert_true(rows == 0 && digest == 0);
+	for (int i = 0; i < 50; i++) {
+		struct value v = {.state = (enum device_state)(i % 9), .held = i & 1};
+		char key[20];
+
+		snprintf(key, sizeof(key), "K%d", i);
+		cache_put(c, e, KEY_DEVICE, key, &v);
+		expected ^= payload_row_digest(KEY_DEVICE, key, &v);
+	}
+	box(e, "1@d", 3, 7);
+	expected ^=
+		payload_row_digest(KEY_MAILBOX, "1@d", &(struct value){.fresh = 3, .held = true});
+	put(entity(2, true), "other", STATE_BUSY, true);
+	cache_audit(c, e, &rows, &digest);
+	assert_int_equal(rows, 51);
+	assert_true(digest == expected);
+}
+
+static void many_keys(void **arg)
+{
+	enum { N = 100000 };
+	struct cache_entity *a = entity(1, true), *b = entity(2, true);
+	char key[32];
+
+	(void)arg;
+	for (int i = 0; i < N; i++) {
+		snprintf(key, sizeof(key), "PJSIP/%d", i);
+		put(a, key, (enum device_state)(i % 9), true);
+		if (i % 10 == 0)
+			put(b, key, STATE_BUSY, true);
+	}
+	assert_int_equal(cache_keys(c, KEY_DEVICE), N);
+	for (int i = 1; i < N; i += 997) {
+		snprintf(key, sizeof(key), "PJSIP/%d", i);
+		if (i % 10)
+			expect(key, 1, (enum device_state)(i % 9));
+	}
+	cache_entity_flags(c, a, false, false);
+	expect("PJSIP/7", 0, STATE_INVALID);
+	expect("PJSIP/70", 1, STATE_BUSY);
+	cache_entity_remove(c, a);
+	assert_int_equal(cache_keys(c, KEY_DEVICE), N / 10);
+	cache_entity_remove(c, b);
+	assert_int_equal(cache_keys(c, KEY_DEVICE), 0);
+}
+
+/* Keys that fall into one bucket, taken out in any order. */
+static void keys_without_rows_do_not_exist(void **arg)
+{
+	struct cache_entity *a = entity(1, true);
+	char key[32];
+
+	(void)arg;
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < 2000; i++) {
+			snprintf(key, sizeof(key), "K%d", i);
+			put(a, key, STATE_BUSY, true);
+		}
+		for (int i = 0; i < 2000; i++) {
+			snprintf(key, sizeof(key), "K%d", (i * 777 + round) % 2000);
+			cache_remove(c, a, KEY_DEVICE, key);
+			expect(key, 0, STATE_INVALID);
+		}
+		assert_int_equal(cache_keys(c, KEY_DEVICE), 0);
+		assert_int_equal(a->rows[KEY_DEVICE], 0);
+	}
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
+	const struct CMUnitTest tests[] = {
+		T(nobody_says_anything),
+		T(all_pairs_add_up),
+		T(many_entities),
+		T(what_counts),
+		T(self_always_counts),
+		T(told_exactly_when_it_is_different),
+		T(the_last_word_on_a_mailbox),
+		T(ties_do_not_depend_on_order),
+		T(mark_and_sweep),
+		T(entities_in_order),
+		T(looking),
+		T(audit_is_the_xor),
+		T(many_keys),
+		T(keys_without_rows_do_not_exist),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
