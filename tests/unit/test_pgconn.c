@@ -280,7 +280,7 @@ static void test_notifications(void **state)
 	fake_notify(fake_last(), "y", "2");
 	run(2);
 	expect_story("notify x=1;notify y=2;");
-	pgconn_listen(conn, "odd \"name\"", on_done, (void *)(uintptr_t) "l");
+	pgconn_listen(conn, "odd \"name\"", on_done, (void *)"l");
 	run(1);
 	expect_story("l=listen \"odd \"\"name\"\"\";");
 }
