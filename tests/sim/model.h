@@ -1,11 +1,12 @@
 /*
  * A model of the database for the simulator and for unit tests: what the functions of
- * docs/protocol.md do, as plain C on plain data, one server. A request runs when the caller
- * says so, in the order that the caller chooses; its answer, and each notification, is handed
- * over when the caller asks for it. It never looks at a clock: time is set.
+ * docs/protocol.md do, as plain C on plain data, one server. A request runs when the
+ * caller says so, in the order that the caller chooses; its answer, and each
+ * notification, is handed over when the caller asks for it. It never looks at a clock:
+ * time is set.
  *
- * Names are interned, state is small and copied at each commit, so that a crash can take the
- * last commits back and a second server can be forked off.
+ * Names are interned, state is small and copied at each commit, so that a crash can take
+ * the last commits back and a second server can be forked off.
  */
 #ifndef MODEL_H
 #define MODEL_H
@@ -22,13 +23,15 @@ struct model;
 struct model_session;
 
 struct model *model_new(void);
-struct model *model_fork(const struct model *m, int lost); /* a second server that is behind */
+struct model *model_fork(
+	const struct model *m, int lost); /* a second server that is behind */
 void model_free(struct model *m);
 
 void model_set_clock(struct model *m, int64_t now_us);
 void model_set_chunk(struct model *m, size_t bytes); /* of a change; default 7000 */
 
-/* A crash takes the last `lost` commits (as far as they are kept) and ends all sessions. */
+/* A crash takes the last `lost` commits (as far as they are kept) and ends all sessions.
+ */
 int model_crash(struct model *m, int lost); /* how many really went */
 int model_commits(const struct model *m);
 
@@ -46,7 +49,8 @@ void model_run(struct model_session *s, const struct db_request *req,
 	void *arg);
 /* tick() in two steps, because its pulse is older than its commit. */
 struct model_tick;
-struct model_tick *model_tick_begin(struct model_session *s, const struct db_request *req);
+struct model_tick *model_tick_begin(
+	struct model_session *s, const struct db_request *req);
 void model_tick_end(struct model_tick *t, struct db_result *out); /* frees it */
 
 /* The oldest notification that waits for this session, moved into `out`. */

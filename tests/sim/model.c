@@ -1,0 +1,1077 @@
+/*
+ * The model of the database: plain state, copied at each commit. One function here for
+ * one function there (sql/functions/); the differential test holds the two against each
+ * other.
+ */
+#include "model.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+#include "payload.h"
+
+#define MOST_ENTITIES 12
+#define MOST_KEYS     24 /* of a kind */
+#define KEPT_COMMITS  64 /* that a crash may take back */
+#define LEASE_GAP_US  INT64_C(4000000)
+#define TICK_LEASE_US INT64_C(2000000)
+#define CHANNEL       "pgds_model"
+
+struct m_row {
+	bool present;
+	struct value value;
+	int64_t seq;
+};
+
+struct m_entity {
+	struct entity_id id;
+	char name[32], host[32], boot_id[40];
+	int pid;
+	int lease_ms;
+	struct uuid incarnation, session;
+	int backend;
+	int64_t seq;
+	int unconfirmed;
+	bool reporting, alive;
+	int64_t beat_us, since_us, moved_us;
+	struct m_row rows[KEY_KINDS][MOST_KEYS];
+};
+
+struct m_state {
+	struct m_entity entities[MOST_ENTITIES];
+	int nentities;
+	struct uuid token;
+	struct entity_id coordinator;
+	int64_t renewed_us, reaped_us, pulse;
+	int slice_after, audit_after;
+	int nchanges; /* of the journal; the rows themselves are the model's */
+	int trimmed;  /* changes before this one are gone */
+	int commits;
+};
+
+struct m_change {
+	struct entity_id entity;
+	struct uuid incarnation;
+	int64_t from_seq, to_seq;
+	int chunk, chunks;
+	char *payload;
+};
+
+struct m_note {
+	struct m_note *next;
+	char *text;
+};
+
+struct model_session {
+	struct model *model;
+	struct model_session *next;
+	int pid;
+	bool open, listening;
+	struct m_note *notes, **notes_end;
+	int nnotes;
+};
+
+struct model {
+	struct m_state now;
+	struct m_state kept[KEPT_COMMITS]; /* before the commit of that number */
+	struct m_change *changes;
+	int room; /* for changes */
+	char *keys[KEY_KINDS][MOST_KEYS];
+	struct model_session *sessions;
+	int last_pid;
+	int64_t clock_us;
+	size_t chunk_bytes;
+	char message[200];
+};
+
+/* ---- small things ---- */
+
+static const char *flags_of(bool alive, bool reporting)
+{
+	if (alive)
+		return reporting ? "ar" : "a";
+	return reporting ? "r" : "-";
+}
+
+static struct m_entity *entity_of(struct model *m, const struct entity_id *id)
+{
+	for (int i = 0; i < m->now.nentities; i++) {
+		if (entity_id_equal(&m->now.entities[i].id, id))
+			return &m->now.entities[i];
+	}
+	return NULL;
+}
+
+static int key_of(struct model *m, enum key_kind kind, const char *key)
+{
+	for (int i = 0; i < MOST_KEYS; i++) {
+		if (!m->keys[kind][i])
+			m->keys[kind][i] = mem_strdup(key);
+		if (strcmp(m->keys[kind][i], key) == 0)
+			return i;
+	}
+	assert(!"more keys than the model has room for");
+	return -1;
+}
+
+static struct model_session *session_of(struct model *m, int pid)
+{
+	struct model_session *s = m->sessions;
+
+	while (s && s->pid != pid)
+		s = s->next;
+	return s;
+}
+
+static bool backend_is_there(struct model *m, int pid)
+{
+	struct model_session *s = session_of(m, pid);
+
+	return s && s->open;
+}
+
+static void notes_drop(struct model_session *s)
+{
+	struct m_note *n;
+
+	while ((n = s->notes) != NULL) {
+		s->notes = n->next;
+		free(n->text);
+		free(n);
+	}
+	s->notes_end = &s->notes;
+	s->nnotes = 0;
+}
+
+static void session_end(struct model_session *s)
+{
+	s->open = false;
+	s->listening = false;
+	notes_drop(s);
+}
+
+static void notify(struct model *m, const char *text)
+{
+	for (struct model_session *s = m->sessions; s; s = s->next) {
+		struct m_note *n;
+
+		if (!s->listening)
+			continue;
+		n = mem_alloc(sizeof(*n));
+		n->text = mem_strdup(text);
+		*s->notes_end = n;
+		s->notes_end = &n->next;
+		s->nnotes++;
+	}
+}
+
+static void commit(struct model *m, const struct m_state *before)
+{
+	m->kept[before->commits % KEPT_COMMITS] = *before;
+	m->now.commits = before->commits + 1;
+}
+
+/* ---- payloads ---- */
+
+static void line_head(struct buf *b, char letter, const struct m_entity *e)
+{
+	char id[ENTITY_ID_TEXT];
+
+	buf_addf(b, "%c\t%s\t%s\t%lld\t%s", letter, entity_id_print(&e->id, id),
+		e->incarnation.text, (long long)e->seq, flags_of(e->alive, e->reporting));
+}
+
+static void line_entity(struct buf *b, const struct m_entity *e)
+{
+	buf_addf(b, "E\tnode\t%s\t%s\t%d\tmodel\t%lld\n", e->name, e->host, e->pid,
+		(long long)e->since_us);
+}
+
+static void line_mailbox_name(struct buf *b, const char *key)
+{
+	size_t len = mailbox_len(key);
+
+	buf_addf(b, "%.*s\t%s\n", (int)len, key, key + len + 1);
+}
+
+static void line_value(struct buf *b, enum key_kind kind, const char *key,
+	const struct value *v, int64_t age_us)
+{
+	char held = v->held ? 'h' : '-';
+
+	if (kind == KEY_DEVICE) {
+		buf_addf(b, "D\t%d\t%c\t%lld\t%s\n", (int)v->state, held, (long long)age_us, key);
+		return;
+	}
+	buf_addf(b, "M\t%u\t%u\t%u\t%c\t%lld\t", v->urgent, v->fresh, v->old, held,
+		(long long)age_us);
+	line_mailbox_name(b, key);
+}
+
+static void line_removed(
+	struct buf *b, enum key_kind kind, const char *key, int64_t age_us)
+{
+	buf_addf(b, "%c\t%lld\t", kind == KEY_DEVICE ? 'd' : 'm', (long long)age_us);
+	if (kind == KEY_DEVICE)
+		buf_addf(b, "%s\n", key);
+	else
+		line_mailbox_name(b, key);
+}
+
+static void header(struct buf *b, const struct model *m, char type,
+	const struct m_entity *e, int64_t from_seq, int chunk, int chunks,
+	const struct db_request *continues)
+{
+	char id[ENTITY_ID_TEXT];
+	bool goes_on = continues && continues->continues.text[0];
+
+	buf_addf(b, "1\t%c\t1\t%s\t%s\t%lld\t%lld\t%d\t%d\t%s\t%s\t%lld\t%lld\n", type,
+		entity_id_print(&e->id, id), e->incarnation.text, (long long)from_seq,
+		(long long)e->seq, chunk, chunks, flags_of(e->alive, e->reporting),
+		goes_on ? continues->continues.text : "-",
+		goes_on ? (long long)continues->seq : 0, (long long)m->clock_us);
+}
+
+/* Where the chunk that begins at `at` ends: at a line's end. */
+static size_t chunk_end(const struct model *m, const char *lines, size_t len, size_t at)
+{
+	size_t end = at + m->chunk_bytes;
+
+	while (end < len && lines[end - 1] != '\n')
+		end++;
+	return end < len ? end : len;
+}
+
+static void journal_add(struct model *m, const struct m_entity *e, int64_t from_seq,
+	int chunk, int chunks, char *payload)
+{
+	struct m_change *c;
+
+	if (m->now.nchanges == m->room) {
+		m->room = m->room ? m->room * 2 : 256;
+		m->changes = mem_realloc(m->changes, (size_t)m->room * sizeof(*c));
+		memset(m->changes + m->now.nchanges, 0,
+			(size_t)(m->room - m->now.nchanges) * sizeof(*c));
+	}
+	c = &m->changes[m->now.nchanges++];
+	free(c->payload); /* of a change that a crash took */
+	*c = (struct m_change){
+		e->id, e->incarnation, from_seq, e->seq, chunk, chunks, payload};
+	notify(m, payload);
+}
+
+/* One change of one entity: the journal's rows, and what they notify. */
+static void write_change(struct model *m, const struct m_entity *e, int64_t from_seq,
+	const struct buf *lines, const struct db_request *continues)
+{
+	const char *text = buf_str(lines);
+	int chunks = 0, chunk = 0;
+
+	for (size_t at = 0; at < lines->len || chunks == 0;
+		 at = chunk_end(m, text, lines->len, at))
+		chunks++;
+	for (size_t at = 0; chunk < chunks;) {
+		size_t end = lines->len ? chunk_end(m, text, lines->len, at) : 0;
+		struct buf b = {0};
+
+		header(&b, m, 'C', e, from_seq, ++chunk, chunks, continues);
+		buf_add(&b, text + at, end - at);
+		journal_add(m, e, from_seq, chunk, chunks, buf_take(&b));
+		at = end;
+	}
+}
+
+/* ---- errors ---- */
+
+static void fail(
+	struct model *m, struct db_result *out, const char *sqlstate, const char *message)
+{
+	out->ok = false;
+	snprintf(out->sqlstate, sizeof(out->sqlstate), "%s", sqlstate);
+	snprintf(m->message, sizeof(m->message), "%s", message);
+	out->message = m->message;
+}
+
+/* The entity that the caller may speak for, else NULL and PD001. */
+static struct m_entity *head_of(
+	struct model *m, const struct db_request *req, struct db_result *out)
+{
+	struct m_entity *e = entity_of(m, &req->self->entity);
+
+	if (e && req->session.text[0] && uuid_equal(&e->incarnation, &req->incarnation) &&
+		uuid_equal(&e->session, &req->session))
+		return e;
+	fail(m, out, "PD001", "session or incarnation is not the current one");
+	return NULL;
+}
+
+/* ---- register, resume, leave ---- */
+
+static bool lease_holds(
+	struct model *m, const struct m_entity *e, const struct db_self *by)
+{
+	if (!e->alive || e->beat_us + e->lease_ms * INT64_C(1000) <= m->clock_us)
+		return false;
+	return !(strcmp(e->host, by->host) == 0 && strcmp(e->boot_id, by->boot_id) == 0 &&
+			 by->boot_id[0] && !backend_is_there(m, e->backend));
+}
+
+static void lease_says_holder(
+	struct model *m, const struct m_entity *e, struct db_lease *out)
+{
+	snprintf(out->holder_name, sizeof(out->holder_name), "%s", e->name);
+	snprintf(out->holder_host, sizeof(out->holder_host), "%s", e->host);
+	out->holder_pid = e->pid;
+	out->holder_beat_age_ms = (m->clock_us - e->beat_us) / 1000;
+}
+
+static void lease_fill(struct model *m, struct db_lease *out)
+{
+	snprintf(out->channel, sizeof(out->channel), "%s", CHANNEL);
+	out->site = 1;
+	out->clock_us = m->clock_us;
+}
+
+static void backend_end(struct model *m, int pid, const struct model_session *but)
+{
+	struct model_session *s = session_of(m, pid);
+
+	if (s && s != but)
+		session_end(s);
+}
+
+static void entity_is(
+	struct m_entity *e, const struct db_self *self, const struct model_session *s)
+{
+	snprintf(e->name, sizeof(e->name), "%s", self->name);
+	snprintf(e->host, sizeof(e->host), "%s", self->host);
+	snprintf(e->boot_id, sizeof(e->boot_id), "%s", self->boot_id);
+	e->pid = self->pid;
+	e->backend = s->pid;
+	e->session = uuid_random();
+}
+
+static struct m_entity *entity_make(struct model *m, const struct db_request *req)
+{
+	struct m_entity *e = entity_of(m, &req->self->entity);
+
+	if (e)
+		return e;
+	assert(m->now.nentities < MOST_ENTITIES);
+	e = &m->now.entities[m->now.nentities++];
+	memset(e, 0, sizeof(*e));
+	e->id = req->self->entity;
+	e->incarnation = req->incarnation;
+	return e;
+}
+
+static void tell_twin(struct model *m, const struct db_request *req)
+{
+	struct buf b = {0};
+	char id[ENTITY_ID_TEXT];
+
+	buf_addf(&b, "1\tT\t1\t%s\t%s\t%lld\nE\tnode\t%s\t%s\t%d\tmodel\t%lld\n",
+		entity_id_print(&req->self->entity, id), req->incarnation.text,
+		(long long)m->clock_us, req->self->name, req->self->host, req->self->pid,
+		(long long)m->clock_us);
+	notify(m, buf_str(&b));
+	buf_clear(&b);
+}
+
+static void run_register(
+	struct model_session *s, const struct db_request *req, struct db_result *out)
+{
+	struct model *m = s->model;
+	bool is_new = !entity_of(m, &req->self->entity);
+	struct m_entity *e = entity_make(m, req);
+	bool same = uuid_equal(&e->incarnation, &req->incarnation);
+	struct buf lines = {0};
+
+	lease_fill(m, &out->lease);
+	if (req->continues.text[0] && (is_new || !same)) {
+		if (!uuid_equal(&e->incarnation, &req->continues) ||
+			!uuid_equal(&e->session, &req->continues_session) || e->seq != req->seq) {
+			fail(m, out, "PD001", "is not at that incarnation any more");
+			return;
+		}
+	} else if (!is_new && lease_holds(m, e, req->self) && !same) {
+		out->lease.outcome = DB_REFUSED;
+		out->lease.seq = e->seq;
+		lease_says_holder(m, e, &out->lease);
+		tell_twin(m, req);
+		return;
+	}
+	backend_end(m, e->backend, s);
+	entity_is(e, req->self, s);
+	e->incarnation = req->incarnation;
+	e->lease_ms = req->self->lease_ms;
+	e->reporting = false;
+	e->unconfirmed = 0;
+	if (!same || is_new)
+		e->since_us = m->clock_us;
+	e->seq++;
+	e->alive = true;
+	e->beat_us = m->clock_us;
+	e->moved_us = m->clock_us;
+	line_entity(&lines, e);
+	write_change(m, e, e->seq - 1, &lines, same ? NULL : req);
+	buf_clear(&lines);
+	out->lease.outcome = DB_REGISTERED;
+	out->lease.session = e->session;
+	out->lease.seq = e->seq;
+	out->lease.lease_ms = e->lease_ms;
+}
+
+static void resume_refuse(struct model_session *s, struct m_entity *e,
+	const struct db_request *req, struct db_lease *out)
+{
+	out->outcome = DB_LOST;
+	if (e && uuid_equal(&e->incarnation, &req->incarnation)) {
+		backend_end(s->model, e->backend, s);
+		e->session.text[0] = '\0';
+		e->alive = false;
+	} else if (e && lease_holds(s->model, e, req->self)) {
+		out->outcome = DB_REFUSED;
+		lease_says_holder(s->model, e, out);
+	}
+}
+
+static void run_resume(
+	struct model_session *s, const struct db_request *req, struct db_result *out)
+{
+	struct model *m = s->model;
+	struct m_entity *e = entity_of(m, &req->self->entity);
+	struct buf none = {0};
+	bool was_alive;
+
+	lease_fill(m, &out->lease);
+	out->lease.seq = e ? e->seq : 0;
+	if (!e || !uuid_equal(&e->incarnation, &req->incarnation) || !e->session.text[0] ||
+		e->seq - e->unconfirmed > req->seq + 1) {
+		resume_refuse(s, e, req, &out->lease);
+		return;
+	}
+	was_alive = e->alive;
+	out->lease.outcome = e->seq >= req->seq ? DB_RESUMED : DB_REWOUND;
+	backend_end(m, e->backend, s);
+	entity_is(e, req->self, s);
+	e->beat_us = m->clock_us;
+	if (out->lease.outcome == DB_RESUMED && !was_alive) {
+		e->seq++;
+		e->unconfirmed++;
+		e->alive = true;
+		e->moved_us = m->clock_us;
+		write_change(m, e, e->seq - 1, &none, NULL);
+	}
+	out->lease.session = e->session;
+	out->lease.seq = e->seq;
+	out->lease.lease_ms = e->lease_ms;
+}
+
+static void run_leave(
+	struct model_session *s, const struct db_request *req, struct db_result *out)
+{
+	struct model *m = s->model;
+	struct m_entity *e = head_of(m, req, out);
+	struct buf none = {0};
+
+	if (!e)
+		return;
+	e->alive = false;
+	e->reporting = false;
+	e->session.text[0] = '\0';
+	e->unconfirmed = 0;
+	e->beat_us = m->clock_us;
+	e->moved_us = m->clock_us;
+	e->seq++;
+	out->seq = e->seq;
+	write_change(m, e, e->seq - 1, &none, NULL);
+}
+
+/* ---- publish ---- */
+
+static int write_item(struct model *m, struct m_entity *e, const struct batch_item *item,
+	bool force, struct buf *lines)
+{
+	int key = key_of(m, item->kind, item->key);
+	struct m_row *row = &e->rows[item->kind][key];
+	bool same = row->present == !item->removed &&
+				(item->removed || value_same(item->kind, &row->value, &item->value));
+
+	if (same && !force)
+		return 0;
+	row->present = !item->removed;
+	row->value = item->value;
+	row->value.stamp_us = m->clock_us - item->age_us;
+	row->seq = e->seq + 1;
+	if (item->removed)
+		line_removed(lines, item->kind, item->key, item->age_us);
+	else
+		line_value(lines, item->kind, item->key, &item->value, item->age_us);
+	return 1;
+}
+
+static void run_publish(
+	struct model_session *s, const struct db_request *req, struct db_result *out)
+{
+	struct model *m = s->model;
+	struct m_entity *e = head_of(m, req, out);
+	struct buf lines = {0};
+	bool tell;
+
+	if (!e)
+		return;
+	if (!e->alive) {
+		fail(m, out, "PD002", "lease lost");
+		return;
+	}
+	e->beat_us = m->clock_us;
+	e->unconfirmed = 0;
+	tell = req->reporting >= 0 && (req->reporting == 1) != e->reporting;
+	for (size_t i = 0; i < req->nitems; i++)
+		out->changed += write_item(m, e, &req->items[i], req->force, &lines);
+	if (out->changed > 0 || tell) {
+		if (req->reporting >= 0)
+			e->reporting = req->reporting == 1;
+		e->seq++;
+		e->moved_us = m->clock_us;
+		write_change(m, e, e->seq - 1, &lines, NULL);
+	}
+	buf_clear(&lines);
+	out->seq = e->seq;
+	out->clock_us = m->clock_us;
+}
+
+/* ---- tick ---- */
+
+struct model_tick {
+	struct model_session *session;
+	struct m_state before;
+	struct db_result result;
+	struct buf pulse;
+};
+
+static void tick_leases_anew(struct model *m)
+{
+	for (int i = 0; i < m->now.nentities; i++) {
+		if (m->now.entities[i].alive)
+			m->now.entities[i].beat_us = m->clock_us;
+	}
+}
+
+static int tick_reap(struct model *m)
+{
+	int reaped = 0;
+
+	if (m->now.reaped_us < m->clock_us - LEASE_GAP_US || m->now.reaped_us > m->clock_us)
+		tick_leases_anew(m);
+	for (int i = 0; i < m->now.nentities; i++) {
+		struct m_entity *e = &m->now.entities[i];
+
+		if (!e->alive || e->beat_us + e->lease_ms * INT64_C(1000) >= m->clock_us)
+			continue;
+		e->alive = false;
+		backend_end(m, e->backend, NULL);
+		reaped++;
+	}
+	m->now.reaped_us = m->clock_us;
+	return reaped;
+}
+
+static void tick_audit(struct model *m, struct buf *b)
+{
+	const struct m_entity *e;
+	uint64_t digest = 0;
+	int rows = 0;
+
+	if (m->now.nentities == 0)
+		return;
+	m->now.audit_after = (m->now.audit_after + 1) % m->now.nentities;
+	e = &m->now.entities[m->now.audit_after];
+	for (int kind = 0; kind < KEY_KINDS; kind++) {
+		for (int i = 0; i < MOST_KEYS; i++) {
+			if (!e->rows[kind][i].present)
+				continue;
+			rows++;
+			digest ^= payload_row_digest(kind, m->keys[kind][i], &e->rows[kind][i].value);
+		}
+	}
+	line_head(b, 'A', e);
+	buf_addf(b, "\t%d\t%016llx\n", rows, (unsigned long long)digest);
+}
+
+static void tick_pulse(struct model *m, const struct db_request *req, struct buf *b)
+{
+	char id[ENTITY_ID_TEXT];
+
+	buf_addf(b, "1\tP\t1\t%s\t%s\t%lld\t%lld\n", entity_id_print(&req->self->entity, id),
+		req->incarnation.text, (long long)m->now.pulse, (long long)m->clock_us);
+	for (int i = 0; i < m->now.nentities; i++) {
+		line_head(b, 'H', &m->now.entities[i]);
+		buf_addc(b, '\n');
+	}
+	tick_audit(m, b);
+}
+
+static bool tick_may(const struct model *m, const struct db_request *req)
+{
+	const struct m_state *st = &m->now;
+
+	if (st->token.text[0] && uuid_equal(&st->token, &req->token))
+		return true;
+	return m->clock_us > st->renewed_us + TICK_LEASE_US ||
+		   m->clock_us < st->renewed_us - TICK_LEASE_US;
+}
+
+struct model_tick *model_tick_begin(struct model_session *s, const struct db_request *req)
+{
+	struct model *m = s->model;
+	struct model_tick *t = mem_alloc(sizeof(*t));
+	struct m_entity *e;
+
+	t->session = s;
+	t->before = m->now;
+	t->result.op = DB_TICK;
+	t->result.ok = true;
+	t->result.tick.pulse = m->now.pulse;
+	t->result.tick.coordinator = m->now.coordinator;
+	t->result.tick.has_coordinator = m->now.pulse > 0;
+	e = head_of(m, req, &t->result);
+	if (!e || !tick_may(m, req))
+		return t;
+	if (!uuid_equal(&m->now.token, &req->token) || !req->token.text[0]) {
+		if (!e->alive) {
+			fail(m, &t->result, "PD002", "lease lost");
+			return t;
+		}
+		m->now.token = uuid_random();
+	}
+	m->now.coordinator = e->id;
+	m->now.renewed_us = m->clock_us;
+	m->now.pulse++;
+	t->result.tick = (struct db_tick){.token = m->now.token,
+		.has_coordinator = true,
+		.coordinator = e->id,
+		.pulse = m->now.pulse};
+	t->result.tick.reaped = tick_reap(m);
+	tick_pulse(m, req, &t->pulse);
+	commit(m, &t->before);
+	return t;
+}
+
+void model_tick_end(struct model_tick *t, struct db_result *out)
+{
+	if (t->pulse.len > 0)
+		notify(t->session->model, buf_str(&t->pulse));
+	*out = t->result;
+	out->message = t->session->model->message;
+	buf_clear(&t->pulse);
+	free(t);
+}
+
+static void run_tick(
+	struct model_session *s, const struct db_request *req, struct db_result *out)
+{
+	model_tick_end(model_tick_begin(s, req), out);
+}
+
+/* ---- the rest ---- */
+
+static void run_listen(
+	struct model_session *s, const struct db_request *req, struct db_result *out)
+{
+	(void)req;
+	(void)out;
+	s->listening = true;
+}
+
+static void run_connect(
+	struct model_session *s, const struct db_request *req, struct db_result *out)
+{
+	(void)s;
+	(void)req;
+	(void)out;
+}
+
+static void run_ping(
+	struct model_session *s, const struct db_request *req, struct db_result *out)
+{
+	struct buf b = {0};
+	char id[ENTITY_ID_TEXT], to[ENTITY_ID_TEXT];
+
+	if (!head_of(s->model, req, out))
+		return;
+	buf_addf(&b, "1\t%c\t1\t%s\t%s\t", req->to ? 'R' : 'Q',
+		entity_id_print(&req->self->entity, id), req->incarnation.text);
+	if (req->to)
+		buf_addf(&b, "%s\t", entity_id_print(req->to, to));
+	buf_addf(&b, "%lld\t%lld\n", (long long)req->nonce, (long long)s->model->clock_us);
+	notify(s->model, buf_str(&b));
+	buf_clear(&b);
+}
+
+struct reader {
+	void (*payload)(void *arg, const char *text, size_t len);
+	void *arg;
+};
+
+static void give(const struct reader *r, struct buf *b)
+{
+	r->payload(r->arg, buf_str(b), b->len);
+	buf_clear(b);
+}
+
+static void read_entity(
+	const struct model *m, const struct m_entity *e, const struct reader *r)
+{
+	struct buf lines = {0}, b = {0};
+	int chunks = 0, chunk = 0;
+	const char *text;
+
+	line_entity(&lines, e);
+	for (int kind = 0; kind < KEY_KINDS; kind++) {
+		for (int i = 0; i < MOST_KEYS; i++) {
+			const struct m_row *row = &e->rows[kind][i];
+
+			if (row->present)
+				line_value(&lines, kind, m->keys[kind][i], &row->value,
+					m->clock_us - row->value.stamp_us);
+		}
+	}
+	text = buf_str(&lines);
+	for (size_t at = 0; at < lines.len; at = chunk_end(m, text, lines.len, at))
+		chunks++;
+	for (size_t at = 0, end; at < lines.len; at = end) {
+		end = chunk_end(m, text, lines.len, at);
+		header(&b, m, 'S', e, 0, ++chunk, chunks, NULL);
+		buf_add(&b, text + at, end - at);
+		give(r, &b);
+	}
+	buf_clear(&lines);
+}
+
+static void read_rows(
+	struct model *m, const struct db_request *req, const struct reader *r)
+{
+	for (int i = 0; i < m->now.nentities; i++) {
+		if (!req->entity || entity_id_equal(req->entity, &m->now.entities[i].id))
+			read_entity(m, &m->now.entities[i], r);
+	}
+}
+
+static void read_heads(struct model *m, const struct reader *r)
+{
+	struct buf b = {0};
+
+	for (int i = 0; i < m->now.nentities; i++) {
+		line_head(&b, 'H', &m->now.entities[i]);
+		give(r, &b);
+	}
+}
+
+/* Do the changes after `after` lead to the head, beginning with this incarnation? */
+static bool journal_leads(
+	const struct model *m, const struct m_entity *e, const struct db_request *req)
+{
+	int64_t seq = req->seq;
+	bool anchored = false;
+	int part = 0;
+
+	for (int i = m->now.trimmed; i < m->now.nchanges; i++) {
+		const struct m_change *c = &m->changes[i];
+
+		if (!entity_id_equal(&c->entity, &e->id))
+			continue;
+		if (uuid_equal(&c->incarnation, &req->entity_incarnation) &&
+			(c->to_seq == req->seq || c->from_seq == req->seq))
+			anchored = true;
+		if (c->to_seq <= req->seq)
+			continue;
+		if (c->from_seq != seq || c->chunk != part + 1)
+			return false;
+		part = c->chunk < c->chunks ? c->chunk : 0;
+		seq = part ? seq : c->to_seq;
+	}
+	return anchored && seq == e->seq && part == 0;
+}
+
+static void read_journal(
+	struct model *m, const struct db_request *req, const struct reader *r)
+{
+	const struct m_entity *e = entity_of(m, req->entity);
+	struct buf b = {0};
+
+	if (!e)
+		return;
+	header(&b, m, 'S', e, 0, 0, 0, NULL);
+	give(r, &b);
+	if (!journal_leads(m, e, req))
+		return;
+	for (int i = m->now.trimmed; i < m->now.nchanges; i++) {
+		const struct m_change *c = &m->changes[i];
+
+		if (entity_id_equal(&c->entity, &e->id) && c->to_seq > req->seq)
+			r->payload(r->arg, c->payload, strlen(c->payload));
+	}
+}
+
+static void (*const runs[DB_OPS])(
+	struct model_session *, const struct db_request *, struct db_result *) = {
+	[DB_CONNECT] = run_connect,
+	[DB_REGISTER] = run_register,
+	[DB_RESUME] = run_resume,
+	[DB_LISTEN] = run_listen,
+	[DB_PUBLISH] = run_publish,
+	[DB_TICK] = run_tick,
+	[DB_LEAVE] = run_leave,
+	[DB_PING] = run_ping,
+};
+
+void model_run(struct model_session *s, const struct db_request *req,
+	struct db_result *out, void (*payload)(void *arg, const char *text, size_t len),
+	void *arg)
+{
+	struct reader r = {payload, arg};
+	struct m_state before = s->model->now;
+
+	assert(s->open);
+	memset(out, 0, sizeof(*out));
+	out->op = req->op;
+	out->ok = true;
+	s->model->message[0] = '\0';
+	out->message = s->model->message;
+	if (req->op == DB_READ_ROWS)
+		read_rows(s->model, req, &r);
+	else if (req->op == DB_READ_HEADS)
+		read_heads(s->model, &r);
+	else if (req->op == DB_READ_JOURNAL)
+		read_journal(s->model, req, &r);
+	else
+		runs[req->op](s, req, out);
+	if (runs[req->op] && req->op != DB_TICK && out->ok)
+		commit(s->model, &before);
+}
+
+/* ---- life ---- */
+
+struct model *model_new(void)
+{
+	struct model *m = mem_alloc(sizeof(*m));
+
+	m->chunk_bytes = 7000;
+	m->clock_us = 1;
+	return m;
+}
+
+struct model *model_fork(const struct model *m, int lost)
+{
+	struct model *f = model_new();
+
+	f->now = m->now;
+	memcpy(f->kept, m->kept, sizeof(f->kept));
+	f->room = m->room;
+	f->changes = mem_alloc((size_t)(m->room ? m->room : 1) * sizeof(*f->changes));
+	for (int i = 0; i < m->now.nchanges; i++) {
+		f->changes[i] = m->changes[i];
+		f->changes[i].payload = mem_strdup(m->changes[i].payload);
+	}
+	for (int kind = 0; kind < KEY_KINDS; kind++) {
+		for (int i = 0; i < MOST_KEYS && m->keys[kind][i]; i++)
+			f->keys[kind][i] = mem_strdup(m->keys[kind][i]);
+	}
+	f->clock_us = m->clock_us;
+	f->chunk_bytes = m->chunk_bytes;
+	f->last_pid = m->last_pid + 1000;
+	model_crash(f, lost);
+	return f;
+}
+
+void model_free(struct model *m)
+{
+	struct model_session *s;
+
+	if (!m)
+		return;
+	while ((s = m->sessions) != NULL)
+		model_close(s);
+	for (int i = 0; i < m->room; i++)
+		free(m->changes[i].payload);
+	free(m->changes);
+	for (int kind = 0; kind < KEY_KINDS; kind++) {
+		for (int i = 0; i < MOST_KEYS; i++)
+			free(m->keys[kind][i]);
+	}
+	free(m);
+}
+
+void model_set_clock(struct model *m, int64_t now_us)
+{
+	m->clock_us = now_us;
+}
+
+void model_set_chunk(struct model *m, size_t bytes)
+{
+	m->chunk_bytes = bytes;
+}
+
+int model_commits(const struct model *m)
+{
+	return m->now.commits;
+}
+
+int model_crash(struct model *m, int lost)
+{
+	int most = m->now.commits < KEPT_COMMITS ? m->now.commits : KEPT_COMMITS;
+
+	if (lost > most)
+		lost = most;
+	if (lost > 0)
+		m->now = m->kept[(m->now.commits - lost) % KEPT_COMMITS];
+	for (struct model_session *s = m->sessions; s; s = s->next)
+		session_end(s);
+	return lost;
+}
+
+struct model_session *model_open(struct model *m)
+{
+	struct model_session *s = mem_alloc(sizeof(*s));
+
+	s->model = m;
+	s->pid = ++m->last_pid;
+	s->open = true;
+	s->notes_end = &s->notes;
+	s->next = m->sessions;
+	m->sessions = s;
+	return s;
+}
+
+void model_close(struct model_session *s)
+{
+	struct model_session **at = &s->model->sessions;
+
+	while (*at != s)
+		at = &(*at)->next;
+	*at = s->next;
+	session_end(s);
+	free(s);
+}
+
+bool model_is_open(const struct model_session *s)
+{
+	return s->open;
+}
+
+bool model_next_notify(struct model_session *s, struct buf *out)
+{
+	struct m_note *n = s->notes;
+
+	if (!n)
+		return false;
+	s->notes = n->next;
+	if (!s->notes)
+		s->notes_end = &s->notes;
+	s->nnotes--;
+	buf_reset(out);
+	buf_adds(out, n->text);
+	free(n->text);
+	free(n);
+	return true;
+}
+
+int model_waiting(const struct model_session *s)
+{
+	return s->nnotes;
+}
+
+void model_notify_lose(struct model_session *s)
+{
+	struct buf b = {0};
+
+	model_next_notify(s, &b);
+	buf_clear(&b);
+}
+
+void model_forge(struct model *m, const char *text)
+{
+	notify(m, text);
+}
+
+bool model_tamper(struct model *m, const struct entity_id *id, enum key_kind kind,
+	const char *key, const struct value *v)
+{
+	struct m_entity *e = entity_of(m, id);
+	struct m_row *row = e ? &e->rows[kind][key_of(m, kind, key)] : NULL;
+
+	if (!row || !row->present)
+		return false;
+	row->value = *v;
+	return true;
+}
+
+void model_trim(struct model *m)
+{
+	m->now.trimmed = m->now.nchanges;
+}
+
+/* ---- looking ---- */
+
+static const struct m_entity *entity_look(
+	const struct model *m, const struct entity_id *id)
+{
+	for (int i = 0; i < m->now.nentities; i++) {
+		if (entity_id_equal(&m->now.entities[i].id, id))
+			return &m->now.entities[i];
+	}
+	return NULL;
+}
+
+const struct value *model_row(const struct model *m, const struct entity_id *id,
+	enum key_kind kind, const char *key)
+{
+	const struct m_entity *e = entity_look(m, id);
+
+	for (int i = 0; e && i < MOST_KEYS && m->keys[kind][i]; i++) {
+		if (strcmp(m->keys[kind][i], key) == 0)
+			return e->rows[kind][i].present ? &e->rows[kind][i].value : NULL;
+	}
+	return NULL;
+}
+
+bool model_head(
+	const struct model *m, const struct entity_id *id, struct payload_head *out)
+{
+	const struct m_entity *e = entity_look(m, id);
+
+	if (!e)
+		return false;
+	out->entity = e->id;
+	out->incarnation = e->incarnation;
+	out->seq = e->seq;
+	out->alive = e->alive;
+	out->reporting = e->reporting;
+	return true;
+}
+
+int model_entities(const struct model *m)
+{
+	return m->now.nentities;
+}
+
+bool model_each_row(const struct model *m, const struct entity_id *id,
+	bool (*fn)(void *arg, enum key_kind kind, const char *key, const struct value *v),
+	void *arg)
+{
+	const struct m_entity *e = entity_look(m, id);
+
+	for (int kind = 0; e && kind < KEY_KINDS; kind++) {
+		for (int i = 0; i < MOST_KEYS; i++) {
+			if (e->rows[kind][i].present &&
+				!fn(arg, kind, m->keys[kind][i], &e->rows[kind][i].value))
+				return false;
+		}
+	}
+	return true;
+}
