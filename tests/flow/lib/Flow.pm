@@ -15,6 +15,7 @@ use strict;
 use warnings;
 use Cwd qw(abs_path);
 use Exporter ();
+use IO::Socket::INET ();
 use File::Path qw(remove_tree);
 use File::Temp qw(tempdir);
 use JSON::PP ();
@@ -228,25 +229,33 @@ use strict;
 use warnings;
 use Test::More;
 
-# settings => ['name=value'], migrate => 0: an empty database
+# settings => ['name=value'], migrate => 0: an empty database, tcp => 1: also on 127.0.0.1, at a
+# port that was free
 sub new {
     my ($class, %opt) = @_;
-    my ($dir, $err, $status) =
-        Flow::run_command("$Flow::ROOT/scripts/private-pg", 'new', $$, @{ $opt{settings} // [] });
+    my @settings = @{ $opt{settings} // [] };
+    my $port     = $opt{tcp} ? free_port() : 5432;
+    push @settings, 'listen_addresses=127.0.0.1', "port=$port" if $opt{tcp};
+    my ($dir, $err, $status) = Flow::run_command("$Flow::ROOT/scripts/private-pg", 'new', $$, @settings);
     BAIL_OUT("no private PostgreSQL: $err") if $status;
     chomp $dir;
-    my $self = bless { dir => $dir, db => 'pgdevstate', nodes => 0 }, $class;
+    my $self = bless { dir => $dir, db => 'pgdevstate', nodes => 0, port => $port }, $class;
     push @Flow::servers, $self;
     $self->psql_in('postgres', 'create database pgdevstate');
     $self->migrate unless defined $opt{migrate} && !$opt{migrate};
     return $self;
 }
 
+sub free_port {
+    my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die "no free port: $!";
+    return $socket->sockport;
+}
+
 sub conninfo {
     my ($self, %opt) = @_;
     my $user = $opt{user} // 'postgres';
     my $db   = $opt{db} // $self->{db};
-    return "host=$self->{dir} port=5432 user=$user dbname=$db";
+    return "host=$self->{dir} port=$self->{port} user=$user dbname=$db";
 }
 
 sub migrate {
