@@ -44,7 +44,7 @@ struct peer {
 	struct cache_entity *entity;
 	enum want want;
 	bool known;               /* the head is what the cache has */
-	bool loading;             /* its rows come in: marked, not yet swept */
+	int loaded;               /* its rows come in: chunks so far; marked, not swept */
 	bool seen;                /* mentioned by the read under way */
 	bool overflowed;          /* waiting notifications were dropped */
 	int part;                 /* chunks of the publish after head.seq that were applied */
@@ -243,13 +243,18 @@ static bool peer_lines(struct listener *l, struct peer *p, const struct payload 
 	static struct payload_line line;
 	const char *why;
 	size_t at = 0;
+	bool good = true;
 	int got;
 
-	while ((got = payload_next(pl, &at, &line, &why)) == 1)
-		peer_line(l, p, &line);
-	if (got < 0)
+	while ((got = payload_next(pl, &at, &line, &why)) != 0) {
+		if (got > 0) {
+			peer_line(l, p, &line);
+			continue;
+		}
 		bad_payload(l, why);
-	return got == 0;
+		good = false;
+	}
+	return good;
 }
 
 /* ---- changes ---- */
@@ -342,7 +347,7 @@ static void head_behind(
 	}
 	if (p->behind++ == 0)
 		l->counts.rewinds++;
-	if (!head->alive || p->behind >= MOST_BEHIND)
+	if (!head->alive || p->entity->who.is_static || p->behind >= MOST_BEHIND)
 		peer_want(l, p, WANT_ROWS); /* else its owner is about to send it again */
 }
 
@@ -378,8 +383,9 @@ static void audit_compare(
 		l->cb.own_audit(l->arg, &line->head, line->audit_rows, line->audit_digest);
 		return;
 	}
-	if (peer_is_waiting(l, p) || !p->known || p->part > 0 ||
-		known->seq != line->head.seq ||
+	if (!p->known)
+		peer_want(l, p, WANT_ROWS);
+	if (peer_is_waiting(l, p) || p->part > 0 || known->seq != line->head.seq ||
 		!uuid_equal(&known->incarnation, &line->head.incarnation))
 		return;
 	l->counts.audits++;
@@ -416,9 +422,13 @@ static void listener_pulse(struct listener *l, const struct payload *pl)
 	int got;
 
 	pulse_begin(l, pl->number);
-	while ((got = payload_next(pl, &at, &line, &why)) == 1) {
+	while ((got = payload_next(pl, &at, &line, &why)) != 0) {
 		struct peer *p = NULL;
 
+		if (got < 0) {
+			bad_payload(l, why);
+			continue;
+		}
 		if (line.type == LINE_HEAD || line.type == LINE_AUDIT)
 			p = peer_of(l, &line.head.entity);
 		if (line.type == LINE_HEAD)
@@ -426,8 +436,6 @@ static void listener_pulse(struct listener *l, const struct payload *pl)
 		else if (line.type == LINE_AUDIT)
 			audit_compare(l, p, &line);
 	}
-	if (got < 0)
-		bad_payload(l, why);
 	l->cb.pulse(l->arg, &pl->head.entity, pl->number, pl->clock_us);
 }
 
@@ -563,11 +571,14 @@ static void own_rows(struct listener *l, struct peer *p, const struct payload *p
 	static struct payload_line line;
 	const char *why;
 	size_t at = 0;
+	int got;
 
 	if (pl->chunk == 1)
 		l->cb.own_begin(l->arg);
-	while (payload_next(pl, &at, &line, &why) == 1) {
-		if (line.type == LINE_VALUE)
+	while ((got = payload_next(pl, &at, &line, &why)) != 0) {
+		if (got < 0)
+			bad_payload(l, why);
+		else if (line.type == LINE_VALUE)
 			l->cb.own_row(l->arg, line.kind, line.key, &line.value, pl->head.seq);
 		else if (line.type == LINE_ENTITY)
 			peer_line(l, p, &line);
@@ -578,30 +589,40 @@ static void own_rows(struct listener *l, struct peer *p, const struct payload *p
 	l->cb.own_end(l->arg, pl->head.seq);
 }
 
+/* Rows come in chunks, 1 to the last, in this order. A repeated one is left out; behind a
+ * missing one nothing is taken: the load is cut. */
+static bool rows_chunk_is_next(struct peer *p, const struct payload *pl)
+{
+	if (pl->chunk != 1 && pl->chunk != p->loaded + 1)
+		return false;
+	if (pl->chunk == 0)
+		return false;
+	p->loaded = pl->chunk < pl->chunks ? pl->chunk : 0;
+	return true;
+}
+
 static void read_rows(struct listener *l, const struct payload *pl)
 {
 	struct peer *p = peer_of(l, &pl->head.entity);
 
 	p->seen = true;
+	if (p->entity->self && !l->own)
+		return;
+	if (!rows_chunk_is_next(p, pl))
+		return;
 	if (p->entity->self) {
-		if (l->own)
-			own_rows(l, p, pl);
+		own_rows(l, p, pl);
 		return;
 	}
 	if (pl->chunk == 1) {
+		p->known = false;
 		cache_mark(l->cache, p->entity);
 		cache_entity_flags(l->cache, p->entity, pl->head.alive, pl->head.reporting);
-		p->loading = true;
 	}
-	if (!p->loading || !peer_lines(l, p, pl)) {
-		p->seen = false; /* it stays wanted */
-		p->loading = false;
-		return;
-	}
+	peer_lines(l, p, pl); /* a bad line is left out: reading it again would not help */
 	if (pl->chunk < pl->chunks)
 		return;
 	cache_sweep(l->cache, p->entity);
-	p->loading = false;
 	peer_head(l, p, &pl->head);
 }
 
@@ -666,13 +687,19 @@ static void own_missing(struct listener *l, const struct peer *p)
 /* Rows of one entity (or of all) were read: what was not mentioned does not exist. */
 static void rows_done(struct listener *l, struct peer *p)
 {
+	bool told = !STAILQ_EMPTY(&p->waiting) || p->overflowed;
+
+	p->loaded = 0;
 	if (p->entity->self) {
-		p->want = WANT_NOTHING;
 		own_missing(l, p);
+		/* still to be compared: it was cut, or wanted while this was under way */
+		p->want = l->own ? WANT_ROWS : WANT_NOTHING;
 		return;
 	}
-	if (!p->seen && p->loading) {
-		p->loading = false; /* cut: stays wanted */
+	if (!p->seen && told) { /* it came into being behind the snapshot */
+		peer_drop_waiting(l, p);
+		p->overflowed = false;
+		p->known = false;
 		p->want = WANT_ROWS;
 		return;
 	}
@@ -773,9 +800,9 @@ void listener_disconnected(struct listener *l)
 		struct peer *p = peer_at(l, i);
 
 		peer_drop_waiting(l, p);
-		if (p->loading || p->part > 0 || p->want == WANT_ROWS)
+		if (p->loaded > 0 || p->part > 0 || p->want == WANT_ROWS)
 			p->known = false; /* half of something: only its rows can tell */
-		p->loading = false;
+		p->loaded = 0;
 		p->overflowed = false;
 		p->part = 0;
 		p->behind = 0;
