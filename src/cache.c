@@ -369,6 +369,12 @@ void cache_entity_flags(
 	entity_update(c, e);
 }
 
+void cache_set_self(struct cache *c, struct cache_entity *e, bool self)
+{
+	e->self = self;
+	entity_update(c, e);
+}
+
 static void others_update(struct cache *c)
 {
 	for (int i = 0; i < c->nentities; i++) {

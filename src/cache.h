@@ -57,6 +57,8 @@ struct cache_entity *cache_entity_at(
  */
 void cache_entity_flags(
 	struct cache *c, struct cache_entity *e, bool alive, bool reporting);
+/* Are these our own rows (always alive), or those of another process with our id? */
+void cache_set_self(struct cache *c, struct cache_entity *e, bool self);
 /* Others' rows count no longer (the database is away for longer than stale_after), or
  * again. */
 void cache_set_stale(struct cache *c, bool stale);

@@ -790,6 +790,21 @@ void listener_compare_own(struct listener *l)
 	peer_want(l, peer_of(l, &l->self), WANT_ROWS);
 }
 
+void listener_forget(struct listener *l, const struct entity_id *id)
+{
+	struct peer *p = peer_of(l, id);
+
+	peer_drop_waiting(l, p);
+	p->known = false;
+	p->loading = false;
+	p->overflowed = false;
+	p->part = 0;
+	p->behind = 0;
+	p->want = WANT_NOTHING;
+	if (l->connected)
+		peer_want(l, p, WANT_ROWS);
+}
+
 void listener_disconnected(struct listener *l)
 {
 	l->connected = false;

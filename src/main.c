@@ -202,6 +202,7 @@ static bool app_reload(struct app *app, struct buf *messages)
 	struct options *o = options_read(app->options->file, messages);
 	struct dialplan *plan = o ? read_dialplan(o, messages) : NULL;
 	bool publish[KEY_KINDS], subscribe[KEY_KINDS];
+	struct buf changed = {0};
 
 	if (!plan || !load_hints(app->hints, plan, messages)) {
 		log_lines(LOG_LEVEL_ERROR, buf_str(messages));
@@ -210,7 +211,11 @@ static bool app_reload(struct app *app, struct buf *messages)
 		dialplan_free(plan);
 		return false;
 	}
-	options_diff(app->options, o, messages);
+	options_diff(app->options, o, &changed);
+	if (changed.len > 0)
+		buf_addf(messages, "%s: changed, but in force only after a restart: %s\n",
+			o->file, buf_str(&changed));
+	buf_clear(&changed);
 	log_lines(LOG_LEVEL_WARNING, buf_str(messages));
 	log_lines(LOG_LEVEL_WARNING, o->warnings);
 	event_settings(o, publish, subscribe);
@@ -220,6 +225,7 @@ static bool app_reload(struct app *app, struct buf *messages)
 		log_set_debug(o->debug);
 	if (o->verbose != app->options->verbose)
 		app->verbose = o->verbose;
+	options_keep(app->options, o);
 	options_free(app->options);
 	dialplan_free(app->dialplan);
 	app->options = o;

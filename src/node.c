@@ -14,14 +14,6 @@
 #include "mem.h"
 #include "node_parts.h"
 
-const char *db_op_name(enum db_op op)
-{
-	static const char *const names[DB_OPS] = {"connect", "register", "resume", "listen",
-		"publish", "tick", "leave", "ping", "read_rows", "read_journal", "read_heads"};
-
-	return names[op];
-}
-
 /* ---- stage 7 -> 8 ---- */
 
 static void cache_changed(void *arg, enum key_kind kind, const char *key,
@@ -173,6 +165,18 @@ struct db_events node_events(struct node *n)
 
 /* ---- life ---- */
 
+static void self_describe(struct node *n)
+{
+	struct payload_entity *who = &n->self->who;
+
+	n->self->known = true;
+	who->is_static = false;
+	snprintf(who->name, sizeof(who->name), "%s", n->cfg.self.name);
+	snprintf(who->host, sizeof(who->host), "%s", n->cfg.self.host);
+	snprintf(who->version, sizeof(who->version), "%s", n->cfg.self.version);
+	who->pid = n->cfg.self.pid;
+}
+
 static void stages_new(struct node *n)
 {
 	static const struct cache_callbacks to_hints = {cache_changed, cache_touched};
@@ -186,13 +190,8 @@ static void stages_new(struct node *n)
 	n->listener = listener_new(n->cache, &n->cfg.self.entity, &to_node, n);
 	n->self = cache_entity_get(n->cache, &n->cfg.self.entity);
 	n->self->self = true;
-	n->self->known = true;
 	n->self->head.alive = true;
-	snprintf(n->self->who.name, sizeof(n->self->who.name), "%s", n->cfg.self.name);
-	snprintf(n->self->who.host, sizeof(n->self->who.host), "%s", n->cfg.self.host);
-	snprintf(
-		n->self->who.version, sizeof(n->self->who.version), "%s", n->cfg.self.version);
-	n->self->who.pid = n->cfg.self.pid;
+	self_describe(n);
 }
 
 struct node *node_new(const struct node_config *cfg, const struct db_port *port,
@@ -268,6 +267,41 @@ void node_reconfigure(struct node *n, const bool publish[KEY_KINDS],
 	session_kick(n);
 }
 
+/* ---- whose rows are under our entity id ---- */
+
+void node_yield(struct node *n)
+{
+	if (n->yielded)
+		return;
+	n->yielded = true;
+	cache_set_self(n->cache, n->self, false);
+	listener_forget(n->listener, &n->cfg.self.entity);
+}
+
+static void reclaim_row(void *arg, enum key_kind kind, const char *key,
+	const struct value *v, int64_t said_us)
+{
+	struct node *n = arg;
+	struct value value = *v;
+
+	value.stamp_us = said_us + n->clock_offset_us;
+	cache_put(n->cache, n->self, kind, key, &value);
+}
+
+void node_reclaim(struct node *n)
+{
+	if (!n->yielded)
+		return;
+	n->yielded = false;
+	self_describe(n);
+	cache_set_self(n->cache, n->self, true);
+	cache_entity_flags(n->cache, n->self, true, false);
+	listener_forget(n->listener, &n->cfg.self.entity);
+	cache_mark(n->cache, n->self);
+	outbox_each(n->outbox, reclaim_row, n);
+	cache_sweep(n->cache, n->self);
+}
+
 /* ---- own statements ---- */
 
 void node_set(struct node *n, enum key_kind kind, const char *key, const struct value *v)
@@ -277,7 +311,8 @@ void node_set(struct node *n, enum key_kind kind, const char *key, const struct 
 	if (!outbox_set(n->outbox, kind, key, v, n->now_us))
 		return;
 	value.stamp_us = n->now_us + n->clock_offset_us;
-	cache_put(n->cache, n->self, kind, key, &value);
+	if (!n->yielded)
+		cache_put(n->cache, n->self, kind, key, &value);
 	session_kick(n);
 }
 
@@ -285,7 +320,8 @@ bool node_remove(struct node *n, enum key_kind kind, const char *key)
 {
 	if (!outbox_remove(n->outbox, kind, key, n->now_us))
 		return false;
-	cache_remove(n->cache, n->self, kind, key);
+	if (!n->yielded)
+		cache_remove(n->cache, n->self, kind, key);
 	session_kick(n);
 	return true;
 }

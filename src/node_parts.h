@@ -73,6 +73,7 @@ struct node {
 	int64_t clock_offset_us; /* database's clock less our monotonic one */
 	char last_error[512];
 	char holder[768];
+	bool yielded;     /* the entity's rows are another process's: it holds our id */
 	struct uuid twin; /* the last one that was refused our id */
 	int64_t counters[NODE_COUNTERS];
 
@@ -92,6 +93,10 @@ void session_result(struct node *n, const struct db_result *res);
 void session_lost(struct node *n, const char *reason);
 void session_leave(struct node *n, bool deliver);
 bool session_is_up(const struct node *n); /* READY or REFUSED, or loading */
+
+/* node.c */
+void node_yield(struct node *n);   /* another process holds our id: show what it says */
+void node_reclaim(struct node *n); /* the id is ours again */
 
 /* node_wait.c */
 void wait_check(struct node *n);

@@ -592,3 +592,40 @@ void options_diff(const struct options *old, const struct options *new, struct b
 		comma = ", ";
 	}
 }
+
+static size_t field_size(const struct option *opt)
+{
+	switch (opt->type) {
+	case OPTION_ENTITY_ID:
+		return sizeof(struct entity_id);
+	case OPTION_NUMBER:
+	case OPTION_SECONDS:
+		return sizeof(int);
+	default:
+		return sizeof(char *);
+	}
+}
+
+static void swap_bytes(char *a, char *b, size_t size)
+{
+	while (size-- > 0) {
+		char c = a[size];
+
+		a[size] = b[size];
+		b[size] = c;
+	}
+}
+
+void options_keep(struct options *old, struct options *new)
+{
+	bool has_entity_id = old->has_entity_id;
+
+	for (size_t i = 0; i < option_count; i++) {
+		const struct option *opt = &option_table[i];
+
+		if (!opt->reloadable && strcmp(opt->section, OPTION_CHANNEL) != 0)
+			swap_bytes(field(old, opt), field(new, opt), field_size(opt));
+	}
+	old->has_entity_id = new->has_entity_id;
+	new->has_entity_id = has_entity_id;
+}

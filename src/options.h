@@ -55,6 +55,9 @@ bool options_subscribes(const struct options *o, enum event_type t);
  * nothing. */
 void options_diff(const struct options *old, const struct options *new, struct buf *out);
 
+/* Carry what cannot change without a restart from `old` over into `new`, and back. */
+void options_keep(struct options *old, struct options *new);
+
 void options_print_sample(struct buf *out); /* conf/pgdevstate.conf.sample is this */
 void options_print_table(struct buf *out);  /* README's table is this */
 

@@ -231,6 +231,22 @@ const struct value *outbox_get(struct outbox *o, enum key_kind kind, const char 
 	return e && e->present ? &e->value : NULL;
 }
 
+void outbox_each(struct outbox *o,
+	void (*fn)(void *arg, enum key_kind kind, const char *key, const struct value *v,
+		int64_t said_us),
+	void *arg)
+{
+	struct entry *e, *next;
+
+	for (int kind = 0; kind < KEY_KINDS; kind++) {
+		HASH_ITER(hh, o->table[kind], e, next)
+		{
+			if (e->present)
+				fn(arg, e->kind, e->name, &e->value, e->said_us);
+		}
+	}
+}
+
 size_t outbox_count(const struct outbox *o, enum key_kind kind)
 {
 	return o->npresent[kind];

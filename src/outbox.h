@@ -29,6 +29,11 @@ bool outbox_set(struct outbox *o, enum key_kind kind, const char *key,
 bool outbox_remove(struct outbox *o, enum key_kind kind, const char *key, int64_t now_us);
 const struct value *outbox_get(
 	struct outbox *o, enum key_kind kind, const char *key); /* NULL: says nothing */
+/* All that is said now; the callback must not change the outbox. */
+void outbox_each(struct outbox *o,
+	void (*fn)(void *arg, enum key_kind kind, const char *key, const struct value *v,
+		int64_t said_us),
+	void *arg);
 size_t outbox_count(const struct outbox *o, enum key_kind kind);
 
 /* Keys of a kind that is not published are kept here and taken out of the database. */

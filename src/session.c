@@ -313,6 +313,7 @@ static void refused(struct node *n, const struct db_lease *got)
 {
 	char text[sizeof(n->holder)], id[ENTITY_ID_TEXT];
 
+	node_yield(n);
 	snprintf(text, sizeof(text), "%s host=%s pid=%d since=%s", got->holder_name,
 		got->holder_host, got->holder_pid, got->holder_since);
 	n->counters[COUNT_REFUSALS]++;
@@ -356,6 +357,7 @@ static void lease_granted(struct node *n, const struct db_lease *got)
 	if (n->holder[0])
 		log_notice("session", "entity id is ours now, it was held by name=%s", n->holder);
 	n->holder[0] = '\0';
+	node_reclaim(n);
 	n->self->head.incarnation = n->lease.incarnation;
 }
 
