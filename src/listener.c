@@ -790,17 +790,23 @@ void listener_compare_own(struct listener *l)
 	peer_want(l, peer_of(l, &l->self), WANT_ROWS);
 }
 
-void listener_forget(struct listener *l, const struct entity_id *id)
+/* Nothing is under way with it any more. */
+static void peer_rest(struct listener *l, struct peer *p)
 {
-	struct peer *p = peer_of(l, id);
-
 	peer_drop_waiting(l, p);
-	p->known = false;
-	p->loading = false;
+	p->loaded = 0;
 	p->overflowed = false;
 	p->part = 0;
 	p->behind = 0;
 	p->want = WANT_NOTHING;
+}
+
+void listener_forget(struct listener *l, const struct entity_id *id)
+{
+	struct peer *p = peer_of(l, id);
+
+	peer_rest(l, p);
+	p->known = false;
 	if (l->connected)
 		peer_want(l, p, WANT_ROWS);
 }
@@ -814,14 +820,9 @@ void listener_disconnected(struct listener *l)
 	for (int i = 0; i < cache_entities(l->cache); i++) {
 		struct peer *p = peer_at(l, i);
 
-		peer_drop_waiting(l, p);
 		if (p->loaded > 0 || p->part > 0 || p->want == WANT_ROWS)
 			p->known = false; /* half of something: only its rows can tell */
-		p->loaded = 0;
-		p->overflowed = false;
-		p->part = 0;
-		p->behind = 0;
-		p->want = WANT_NOTHING;
+		peer_rest(l, p);
 	}
 }
 
