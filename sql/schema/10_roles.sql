@@ -21,16 +21,27 @@ begin
 		begin
 			execute format('create role %I nologin', v_role.name);
 			execute format('comment on role %I is %L', v_role.name, 'pgdevstate: ' || v_role.comment);
-		exception when duplicate_object or unique_violation then
-			null; -- another database's migration was first
+		exception
+			when duplicate_object or unique_violation then
+				null; -- another database's migration was first
+			when insufficient_privilege then
+				raise exception using errcode = '42501',
+					message = format('role %I may not create role %I', current_user, v_role.name),
+					hint = format('Migrate as a superuser or as a role with CREATEROLE (alter role %I createrole).',
+						current_user);
 		end;
 	end loop;
 	-- whoever is no superuser must be a member to give things to the owner
 	if not pg_catalog.pg_has_role(current_user, 'pgdevstate_owner', 'usage') then
 		begin
 			execute format('grant pgdevstate_owner to %I', current_user);
-		exception when unique_violation then
-			null; -- as above
+		exception
+			when unique_violation then
+				null; -- as above
+			when insufficient_privilege then
+				raise exception using errcode = '42501',
+					message = format('role %I is no member of pgdevstate_owner, which is to own the schema', current_user),
+					hint = format('As a superuser: grant pgdevstate_owner to %I', current_user);
 		end;
 	end if;
 end

@@ -1,7 +1,8 @@
 /*
- * Rows per second of publish() on one connection, at 1, 16, 64 and 256 rows a call, beside the
- * floor: a prepared upsert of the same arrays with one pg_notify, without journal or checks.
- * Usage: publish CONNINFO [seconds]; the database has the schema. Every row changes every time.
+ * Rows per second of publish() on one connection, at 1, 16, 64 and 256 rows a call,
+ * beside the floor: a prepared upsert of the same arrays with one pg_notify, without
+ * journal or checks. Usage: publish CONNINFO [seconds]; the database has the schema.
+ * Every row changes every time.
  */
 #include <libpq-fe.h>
 #include <stdio.h>
@@ -9,17 +10,20 @@
 #include <string.h>
 #include <time.h>
 
-#define DEVICES 10000
+#define DEVICES     10000
 #define INCARNATION "11111111-2222-3333-4444-555555555555"
-#define ENTITY "02:00:00:00:be:0c"
+#define ENTITY      "02:00:00:00:be:0c"
 
-static const char publish_sql[] = "select seq, clock_us, changed from pgdevstate.publish('" ENTITY
-	"', '" INCARNATION "', $5, $1, $2, $3, $4, '{}', '{}', '{}', '{}', '{}', '{}', '{}')";
+static const char publish_sql[] =
+	"select seq, clock_us, changed from pgdevstate.publish('" ENTITY "', '" INCARNATION
+	"', $5, $1, $2, $3, $4, '{}', '{}', '{}', '{}', '{}', '{}', '{}')";
 static const char floor_sql[] =
-	"with put as (insert into bench_floor as t select * from unnest($1::text[], $2::int[],"
+	"with put as (insert into bench_floor as t select * from unnest($1::text[], "
+	"$2::int[],"
 	" $3::bool[], $4::bigint[]) on conflict (device) do update set state = excluded.state"
 	" where t.state <> excluded.state returning device, state)"
-	" select pg_notify('bench_floor', string_agg(state || device, '')) from put where $5 <> ''";
+	" select pg_notify('bench_floor', string_agg(state || device, '')) from put where $5 "
+	"<> ''";
 
 static double now_s(void)
 {
@@ -42,7 +46,8 @@ static void run(PGconn *c, const char *sql)
 	PQclear(check(c, PQexec(c, sql)));
 }
 
-/* The arrays of one call: `rows` devices from `at` on, each with a state it did not have. */
+/* The arrays of one call: `rows` devices from `at` on, each with a state it did not have.
+ */
 static void fill(char *arrays[4], int rows, int at, int round)
 {
 	char *p[4];
@@ -59,7 +64,8 @@ static void fill(char *arrays[4], int rows, int at, int round)
 		memcpy(p[i], "}", 2);
 }
 
-static double measure(PGconn *c, const char *name, int rows, double seconds, const char *session)
+static double measure(
+	PGconn *c, const char *name, int rows, double seconds, const char *session)
 {
 	char *arrays[4];
 	for (int i = 0; i < 4; i++)
@@ -95,10 +101,12 @@ int main(int argc, char **argv)
 	run(c, "set client_min_messages = warning");
 	run(c, "set synchronous_commit = off");
 	run(c, "drop table if exists bench_floor");
-	run(c, "create table bench_floor (device text collate \"C\" primary key, state int, held bool,"
-	       " age bigint) with (fillfactor = 70)");
-	PGresult *r = check(c, PQexec(c, "select session from pgdevstate.register('" ENTITY
-					 "', '" INCARNATION "', 'bench', 'bench', 1, 'bench', '1', 3600000)"));
+	run(c, "create table bench_floor (device text collate \"C\" primary key, state int, "
+		   "held bool,"
+		   " age bigint) with (fillfactor = 70)");
+	PGresult *r = check(
+		c, PQexec(c, "select session from pgdevstate.register('" ENTITY "', '" INCARNATION
+					 "', 'bench', 'bench', 1, 'bench', '1', 3600000)"));
 	char *session = strdup(PQgetvalue(r, 0, 0));
 	PQclear(r);
 	PQclear(check(c, PQprepare(c, "publish", publish_sql, 0, NULL)));
@@ -113,13 +121,17 @@ int main(int argc, char **argv)
 		printf("%8d %12.0f %12.0f %6.2f\n", sizes[i], floor, publish, publish / floor);
 	}
 	run(c, "drop table bench_floor");
-	r = check(c, PQexec(c, "select pg_sleep(1.2), relname, n_tup_upd, n_tup_hot_upd from pg_stat_user_tables"
-			       " where schemaname = 'pgdevstate' and n_tup_upd > 0"));
+	r = check(c, PQexec(c, "select pg_sleep(1.2), relname, n_tup_upd, n_tup_hot_upd from "
+						   "pg_stat_user_tables"
+						   " where schemaname = 'pgdevstate' and n_tup_upd > 0"));
 	PQclear(r);
-	r = check(c, PQexec(c, "select relname, n_tup_upd, round(100.0 * n_tup_hot_upd / n_tup_upd, 1)"
-			       " from pg_stat_user_tables where schemaname = 'pgdevstate' and n_tup_upd > 0 order by 1"));
+	r = check(c,
+		PQexec(c, "select relname, n_tup_upd, round(100.0 * n_tup_hot_upd / n_tup_upd, 1)"
+				  " from pg_stat_user_tables where schemaname = 'pgdevstate' and "
+				  "n_tup_upd > 0 order by 1"));
 	for (int i = 0; i < PQntuples(r); i++)
-		printf("%s: %s updates, %s %% HOT\n", PQgetvalue(r, i, 0), PQgetvalue(r, i, 1), PQgetvalue(r, i, 2));
+		printf("%s: %s updates, %s %% HOT\n", PQgetvalue(r, i, 0), PQgetvalue(r, i, 1),
+			PQgetvalue(r, i, 2));
 	PQclear(r);
 	free(session);
 	PQfinish(c);
