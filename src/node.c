@@ -45,8 +45,15 @@ static void own_row(
 	void *arg, enum key_kind kind, const char *key, const struct value *v, int64_t seq)
 {
 	struct node *n = arg;
+	const struct value *known;
 
-	if (outbox_compare(n->outbox, kind, key, v, seq, n->now_us))
+	/* Said when the database says it was: an adopted value is no news of ours. */
+	if (outbox_compare(n->outbox, kind, key, v, seq, v->stamp_us - n->clock_offset_us)) {
+		cache_put(n->cache, n->self, kind, key, v);
+		return;
+	}
+	known = cache_get(n->cache, n->self, kind, key);
+	if (known && value_same(kind, known, v))
 		cache_put(n->cache, n->self, kind, key, v);
 }
 

@@ -90,7 +90,7 @@ static void left(struct node *n)
 
 void session_lost(struct node *n, const char *reason)
 {
-	bool was_up = session_is_up(n);
+	bool heard = n->listening;
 
 	if (n->phase == NODE_DOWN || n->phase == NODE_LEFT)
 		return;
@@ -104,7 +104,7 @@ void session_lost(struct node *n, const char *reason)
 	lease_lost(&n->lease);
 	coordinator_disconnected(&n->coordinator);
 	listener_disconnected(n->listener);
-	if (was_up && n->cfg.stale_after_ms > 0 && n->stale_us == 0)
+	if (heard && n->cfg.stale_after_ms > 0 && n->stale_us == 0)
 		n->stale_us = n->now_us + n->cfg.stale_after_ms * INT64_C(1000);
 	if (n->leaving) {
 		left(n);
@@ -439,6 +439,7 @@ static void got_publish(struct node *n, const struct db_result *res)
 		n->beat_us = n->now_us + beat_period_us(n);
 		break;
 	case PUBLISH_RETRY:
+		n->beat_us = n->now_us + beat_period_us(n); /* a beat would fail as well */
 		break;
 	case PUBLISH_FENCED:
 		fenced(n, res);

@@ -1,0 +1,933 @@
+/* node.c, session.c, node_wait.c: whole nodes on a modelled database with a simulated
+ * clock. */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "mem.h"
+#include "model_db.c"
+#include "node.h"
+
+#define S     INT64_C(1000000)
+#define NODES 4
+
+struct peer {
+	struct entity_id id;
+	struct node *node;
+	struct model_port *port;
+	char name[24];
+	int changes, lefts, acks, timeouts, pongs;
+};
+
+static struct model_db *db;
+static struct peer peers[NODES];
+
+/* ---- the world ---- */
+
+static void on_changed(void *arg, enum key_kind kind, const char *key,
+	const struct sum *was, const struct sum *now)
+{
+	struct peer *p = arg;
+
+	(void)kind;
+	(void)key;
+	(void)was;
+	(void)now;
+	p->changes++;
+}
+
+static void on_phase(void *arg, enum node_phase phase)
+{
+	(void)arg;
+	(void)phase;
+}
+
+static void on_rearm(void *arg)
+{
+	(void)arg;
+}
+
+static void on_left(void *arg)
+{
+	struct peer *p = arg;
+
+	p->lefts++;
+}
+
+static void before(void *node, int64_t now_us)
+{
+	node_now(node, now_us);
+}
+
+/* Peer i on entity id `id` as process `pid` of `host`. */
+static struct peer *begin_as(int i, int id, const char *host, int pid)
+{
+	static const struct node_callbacks cb = {on_changed, on_phase, on_rearm, on_left};
+	struct peer *p = &peers[i];
+	struct node_config cfg = {.stale_after_ms = 60000};
+	struct db_events events;
+	struct db_port port;
+
+	memset(p, 0, sizeof(*p));
+	p->id = (struct entity_id){{2, 0, 0, 0, 0, (uint8_t)id}};
+	snprintf(p->name, sizeof(p->name), "server%d", i);
+	cfg.self = (struct db_self){p->id, p->name, host, "boot", "1", pid, 10000};
+	cfg.publish[0] = cfg.publish[1] = cfg.subscribe[0] = cfg.subscribe[1] = true;
+	p->port = model_port_new(db);
+	port = model_port(p->port);
+	p->node = node_new(&cfg, &port, &cb, p, model_now(db));
+	events = node_events(p->node);
+	model_port_set_events(p->port, &events);
+	node_start(p->node, model_now(db));
+	return p;
+}
+
+static struct peer *begin(int i)
+{
+	return begin_as(i, i + 1, "host", 100 + i);
+}
+
+static void stop(struct peer *p)
+{
+	if (!p->node)
+		return;
+	model_kill(p->port);
+	node_free(p->node);
+	model_port_free(p->port);
+	p->node = NULL;
+}
+
+static int world_begin(void **arg)
+{
+	(void)arg;
+	memset(peers, 0, sizeof(peers));
+	db = model_db_new(1);
+	return 0;
+}
+
+static int world_end(void **arg)
+{
+	(void)arg;
+	for (int i = 0; i < NODES; i++)
+		stop(&peers[i]);
+	model_db_free(db);
+	return 0;
+}
+
+static int64_t next_timer(void)
+{
+	int64_t next = INT64_MAX;
+
+	for (int i = 0; i < NODES; i++) {
+		if (peers[i].node && !peers[i].port->frozen && node_next_us(peers[i].node) < next)
+			next = node_next_us(peers[i].node);
+	}
+	return next;
+}
+
+static void timers(void)
+{
+	for (int i = 0; i < NODES; i++) {
+		if (peers[i].node && !peers[i].port->frozen &&
+			node_next_us(peers[i].node) <= model_now(db))
+			node_timer(peers[i].node, model_now(db));
+	}
+}
+
+/* Let the world go on until `until_us`. A node that asks without end is found here. */
+static void run_until(int64_t until_us)
+{
+	int steps = 0;
+
+	while (model_now(db) < until_us) {
+		int64_t next;
+
+		if (++steps > 100000)
+			fail_msg("a node does not come to rest");
+		timers();
+		if (model_step(db, before))
+			continue;
+		next = next_timer();
+		model_advance(db, next < until_us ? next + (next <= model_now(db)) : until_us);
+	}
+	timers();
+}
+
+static void run_s(double seconds)
+{
+	run_until(model_now(db) + (int64_t)(seconds * 1e6));
+}
+
+static struct node_status status(const struct peer *p)
+{
+	struct node_status s;
+
+	node_get_status(p->node, &s);
+	return s;
+}
+
+static void expect_phase(const struct peer *p, enum node_phase phase)
+{
+	if (status(p).phase != phase)
+		fail_msg("%s is %s, not %s: %s", p->name, node_phase_name(status(p).phase),
+			node_phase_name(phase), status(p).last_error);
+}
+
+static void say(struct peer *p, const char *device, enum device_state s)
+{
+	struct value v = {.state = s, .held = true};
+
+	node_now(p->node, model_now(db));
+	node_set(p->node, KEY_DEVICE, device, &v);
+}
+
+static void say_box(struct peer *p, const char *key, uint32_t fresh)
+{
+	struct value v = {.fresh = fresh, .held = true};
+
+	node_now(p->node, model_now(db));
+	node_set(p->node, KEY_MAILBOX, key, &v);
+}
+
+static void unsay(struct peer *p, const char *device)
+{
+	node_now(p->node, model_now(db));
+	assert_true(node_remove(p->node, KEY_DEVICE, device));
+}
+
+static void expect_state(const struct peer *p, const char *device, enum device_state s)
+{
+	enum device_state got = node_device_state(p->node, device);
+
+	if (got != s)
+		fail_msg("%s: %s is %s, not %s", p->name, device, state_name(got), state_name(s));
+}
+
+/* Each entity's rows as each node knows them are the database's. */
+static void expect_agreement(void)
+{
+	for (int i = 0; i < NODES; i++) {
+		for (int h = 0; peers[i].node && h < MOST_ENTITIES; h++) {
+			struct head *head = &db->s.heads[h];
+			struct cache *c = node_cache(peers[i].node);
+			struct cache_entity *e = head->used ? cache_entity_find(c, &head->id) : NULL;
+			uint64_t digest = 0, known;
+			int64_t rows;
+
+			if (!head->used)
+				continue;
+			assert_non_null(e);
+			for (int r = 0; r < head->nrows; r++)
+				digest ^= payload_row_digest(
+					head->rows[r].kind, head->rows[r].key, &head->rows[r].value);
+			cache_audit(c, e, &rows, &known);
+			if (rows != head->nrows || known != digest)
+				fail_msg("%s knows %d rows of entity %d, the database has %d",
+					peers[i].name, (int)rows, head->id.bytes[5], head->nrows);
+			if (!e->self)
+				assert_int_equal(e->head.alive, head->alive);
+		}
+	}
+}
+
+static void begin_two(void)
+{
+	begin(0);
+	begin(1);
+	run_s(1);
+	expect_phase(&peers[0], NODE_READY);
+	expect_phase(&peers[1], NODE_READY);
+}
+
+/* ---- all is well ---- */
+
+static void states_add_up_on_all_nodes(void **arg)
+{
+	(void)arg;
+	begin_two();
+	begin(2);
+	run_s(1);
+	say(&peers[0], "PJSIP/1", STATE_RINGING);
+	say(&peers[1], "PJSIP/1", STATE_INUSE);
+	say_box(&peers[2], "1@d", 3);
+	run_s(0.1);
+	for (int i = 0; i < 3; i++) {
+		struct sum sum;
+
+		expect_state(&peers[i], "PJSIP/1", STATE_RINGINUSE);
+		cache_sum(node_cache(peers[i].node), KEY_MAILBOX, "1@d", &sum);
+		assert_int_equal(sum.value.fresh, 3);
+	}
+	unsay(&peers[1], "PJSIP/1");
+	run_s(0.1);
+	for (int i = 0; i < 3; i++)
+		expect_state(&peers[i], "PJSIP/1", STATE_RINGING);
+	expect_agreement();
+	run_s(30);
+	for (int i = 0; i < 3; i++) {
+		expect_phase(&peers[i], NODE_READY);
+		assert_int_equal(status(&peers[i]).counters[COUNT_GAPS], 0);
+		assert_int_equal(status(&peers[i]).counters[COUNT_AUDITS_BAD], 0);
+		assert_true(status(&peers[i]).counters[COUNT_AUDITS] > 0);
+		assert_int_equal(status(&peers[i]).unsent, 0);
+		assert_string_equal(status(&peers[i]).last_error, "");
+	}
+}
+
+static void many_keys_and_chunks(void **arg)
+{
+	char key[32];
+
+	(void)arg;
+	begin_two();
+	for (int i = 0; i < 60; i++) {
+		snprintf(key, sizeof(key), "PJSIP/%d", i);
+		say(&peers[0], key, (enum device_state)(i % 9));
+	}
+	run_s(0.2);
+	begin(2); /* and loaded in chunks */
+	run_s(1);
+	expect_phase(&peers[2], NODE_READY);
+	expect_agreement();
+	assert_int_equal(model_rows(db, &peers[0].id), 60);
+	/* one at once, and what came meanwhile together */
+	assert_true(status(&peers[0]).counters[COUNT_PUBLISHES] <= 2);
+}
+
+static void idle_nodes_are_quiet(void **arg)
+{
+	int64_t steps;
+
+	(void)arg;
+	begin_two();
+	run_s(5);
+	steps = model_requests(peers[0].port, DB_PUBLISH) +
+			model_requests(peers[0].port, DB_TICK);
+	run_s(20);
+	steps = model_requests(peers[0].port, DB_PUBLISH) +
+			model_requests(peers[0].port, DB_TICK) - steps;
+	assert_true(steps >= 8 && steps <= 60); /* beats, and ticks where it coordinates */
+	assert_true(status(&peers[0]).coordinator != status(&peers[1]).coordinator);
+}
+
+/* ---- the database is away ---- */
+
+static void goes_on_and_delivers_afterwards(void **arg)
+{
+	(void)arg;
+	begin_two();
+	say(&peers[0], "A", STATE_BUSY);
+	run_s(0.1);
+	model_down(db, true);
+	run_s(5);
+	expect_phase(&peers[0], NODE_DOWN);
+	assert_true(status(&peers[0]).last_error[0]);
+	expect_state(&peers[1], "A", STATE_BUSY);
+	say(&peers[0], "A", STATE_INUSE);
+	say(&peers[0], "B", STATE_RINGING);
+	say(&peers[0], "B", STATE_ONHOLD);
+	expect_state(&peers[0], "B", STATE_ONHOLD); /* its own, at once */
+	assert_int_equal(status(&peers[0]).unsent, 2);
+	model_down(db, false);
+	run_s(20);
+	expect_state(&peers[1], "A", STATE_INUSE);
+	expect_state(&peers[1], "B", STATE_ONHOLD);
+	expect_agreement();
+	assert_string_equal(status(&peers[0]).last_error, "");
+}
+
+static void stale_after(void **arg)
+{
+	(void)arg;
+	begin_two();
+	say(&peers[0], "A", STATE_BUSY);
+	say(&peers[1], "own", STATE_BUSY);
+	run_s(0.1);
+	model_down(db, true);
+	run_s(59);
+	expect_state(&peers[1], "A", STATE_BUSY);
+	run_s(2);
+	expect_state(&peers[1], "A", STATE_INVALID);
+	expect_state(&peers[1], "own", STATE_BUSY);
+	model_down(db, false);
+	run_s(30);
+	expect_state(&peers[1], "A", STATE_BUSY);
+}
+
+/* Lost while a fenced node asks for its lease: it had heard of the others all the same.
+ */
+static void stale_after_a_loss_while_resuming(void **arg)
+{
+	(void)arg;
+	begin_two();
+	say(&peers[0], "A", STATE_BUSY);
+	run_s(0.1);
+	model_refuse(db, "PD001", 1);
+	model_cut(peers[1].port, DB_RESUME, MODEL_CUT_BEFORE);
+	say(&peers[1], "B", STATE_BUSY);
+	for (int i = 0; i < 1000 && model_cut_is_due(peers[1].port); i++)
+		run_s(0.001);
+	model_down(db, true);
+	run_s(62);
+	expect_state(&peers[1], "A", STATE_INVALID);
+}
+
+static void not_there_at_the_start(void **arg)
+{
+	(void)arg;
+	model_down(db, true);
+	begin(0);
+	run_s(10);
+	expect_phase(&peers[0], NODE_DOWN);
+	say(&peers[0], "A", STATE_BUSY);
+	model_down(db, false);
+	run_s(20);
+	expect_phase(&peers[0], NODE_READY);
+	assert_int_equal(model_rows(db, &peers[0].id), 1);
+}
+
+/* The session breaks at each request, before and after the commit. */
+static void cut_at_each_request(void **arg)
+{
+	(void)arg;
+	for (int op = 0; op < DB_OPS; op++) {
+		for (int when = 0; when < 2; when++) {
+			world_begin(NULL);
+			begin(0);
+			model_cut(peers[0].port, (enum db_op)op, (enum model_cut)when);
+			run_s(0.01);
+			begin(1);
+			say(&peers[0], "A", STATE_BUSY);
+			run_s(5);
+			if (op == DB_RESUME || op == DB_READ_HEADS) {
+				model_break(peers[0].port);
+				run_s(5);
+			}
+			if (op == DB_READ_JOURNAL) {
+				model_drop_notifications(peers[0].port);
+			}
+			say(&peers[0], "A", STATE_INUSE);
+			run_s(0.001);
+			say(&peers[0], "A", STATE_BUSY);
+			say(&peers[1], "C", STATE_RINGING);
+			run_s(20);
+			if (op != DB_LEAVE && op != DB_PING && op != DB_READ_JOURNAL)
+				assert_false(model_cut_is_due(peers[0].port));
+			expect_phase(&peers[0], NODE_READY);
+			expect_state(&peers[1], "A", STATE_BUSY);
+			expect_state(&peers[0], "C", STATE_RINGING);
+			expect_agreement();
+			world_end(NULL);
+		}
+	}
+}
+
+static void lost_notifications_are_found_by_the_pulse(void **arg)
+{
+	(void)arg;
+	begin_two();
+	for (int trimmed = 0; trimmed < 2; trimmed++) {
+		say(&peers[0], "A", trimmed ? STATE_BUSY : STATE_INUSE);
+		while (!peers[1].port->notes)
+			run_s(0.0001);
+		model_drop_notifications(peers[1].port);
+		if (trimmed)
+			model_trim(db);
+		run_s(2);
+		expect_state(&peers[1], "A", trimmed ? STATE_BUSY : STATE_INUSE);
+	}
+	assert_true(status(&peers[1]).counters[COUNT_PULLS] >= 1);
+	assert_true(status(&peers[1]).counters[COUNT_RELOADS] >= 1);
+}
+
+/* ---- errors of publish ---- */
+
+static void a_bad_key_does_not_make_it_mute(void **arg)
+{
+	char key[32];
+
+	(void)arg;
+	begin_two();
+	model_dislike(db, "K7");
+	for (int i = 0; i < 40; i++) {
+		snprintf(key, sizeof(key), "K%d", i);
+		say(&peers[0], key, STATE_BUSY);
+	}
+	run_s(3);
+	assert_int_equal(model_rows(db, &peers[0].id), 39);
+	assert_int_equal(status(&peers[0]).counters[COUNT_KEYS_REFUSED], 1);
+	expect_phase(&peers[0], NODE_READY);
+}
+
+/* A publish, or a beat, that fails at once each time must not become a storm. */
+static void failing_publishes_are_paced(void **arg)
+{
+	(void)arg;
+	begin_two();
+	model_refuse(db, "25006", 1000000);
+	say(&peers[0], "A", STATE_BUSY);
+	run_s(6);
+	assert_true(1000000 - db->refuse_n < 60);
+	model_refuse(db, "", 0);
+	run_s(8);
+	assert_int_equal(model_rows(db, &peers[0].id), 1);
+	expect_phase(&peers[0], NODE_READY);
+}
+
+static void fenced_by_an_error(void **arg)
+{
+	(void)arg;
+	begin_two();
+	model_refuse(db, "PD002", 1);
+	say(&peers[0], "A", STATE_BUSY);
+	run_s(1);
+	expect_phase(&peers[0], NODE_READY);
+	expect_state(&peers[1], "A", STATE_BUSY);
+	assert_int_equal(status(&peers[0]).counters[COUNT_FENCED], 1);
+	assert_int_equal(status(&peers[0]).counters[COUNT_CONNECTS], 1);
+}
+
+/* ---- coming, going, dying ---- */
+
+static void leaves_at_once(void **arg)
+{
+	(void)arg;
+	begin_two();
+	say(&peers[0], "A", STATE_BUSY);
+	run_s(0.1);
+	say(&peers[0], "A", STATE_INUSE);
+	say(&peers[0], "B", STATE_INUSE);
+	node_leave(peers[0].node, true);
+	run_s(0.5);
+	assert_int_equal(peers[0].lefts, 1);
+	expect_phase(&peers[0], NODE_LEFT);
+	expect_state(&peers[1], "A", STATE_INVALID);
+	assert_int_equal(model_rows(db, &peers[0].id), 2); /* delivered before */
+	stop(&peers[0]);
+	begin(0); /* what it held is there again */
+	run_s(2);
+	expect_state(&peers[0], "A", STATE_INUSE);
+	expect_state(&peers[1], "B", STATE_INUSE);
+	expect_agreement();
+}
+
+static void leaves_while_the_database_is_away(void **arg)
+{
+	(void)arg;
+	begin_two();
+	model_down(db, true);
+	run_s(1);
+	say(&peers[0], "A", STATE_BUSY);
+	node_leave(peers[0].node, true);
+	run_s(4);
+	assert_int_equal(peers[0].lefts, 1);
+	model_refuse(db, "PD001", 0);
+}
+
+static void killed_and_reaped(void **arg)
+{
+	(void)arg;
+	begin(0);
+	run_s(1);
+	begin(1);
+	begin(2);
+	run_s(1);
+	say(&peers[0], "A", STATE_BUSY);
+	run_s(1);
+	assert_true(status(&peers[0]).coordinator); /* the reaper himself */
+	model_kill(peers[0].port);
+	node_free(peers[0].node);
+	model_port_free(peers[0].port);
+	peers[0].node = NULL;
+	run_s(8);
+	expect_state(&peers[1], "A", STATE_BUSY);
+	run_s(3);
+	expect_state(&peers[1], "A", STATE_INVALID); /* lease + 1 s */
+	expect_state(&peers[2], "A", STATE_INVALID);
+	assert_true(status(&peers[1]).coordinator != status(&peers[2]).coordinator);
+	begin(0);
+	run_s(2);
+	expect_phase(&peers[0], NODE_READY);
+	expect_state(&peers[1], "A", STATE_BUSY); /* held: survives */
+	expect_agreement();
+}
+
+static void frozen_and_back(void **arg)
+{
+	(void)arg;
+	begin_two();
+	say(&peers[0], "A", STATE_BUSY);
+	run_s(1);
+	model_freeze(peers[0].port, true);
+	run_s(13);
+	expect_state(&peers[1], "A", STATE_INVALID);
+	say(&peers[1], "B", STATE_BUSY);
+	run_s(1);
+	model_freeze(peers[0].port, false);
+	say(&peers[0], "A", STATE_INUSE);
+	run_s(10);
+	expect_phase(&peers[0], NODE_READY);
+	expect_state(&peers[1], "A", STATE_INUSE);
+	expect_state(&peers[0], "B", STATE_BUSY);
+	expect_agreement();
+}
+
+static void a_twin_is_refused_and_takes_over(void **arg)
+{
+	struct peer *twin;
+
+	(void)arg;
+	begin_two();
+	say(&peers[0], "A", STATE_BUSY);
+	run_s(0.1);
+	twin = begin_as(2, 1, "elsewhere", 7);
+	run_s(5);
+	expect_phase(twin, NODE_REFUSED);
+	assert_non_null(strstr(status(twin).holder, "host=host"));
+	assert_non_null(strstr(status(twin).holder, "pid=100"));
+	assert_true(status(twin).counters[COUNT_REFUSALS] > 1);
+	expect_phase(&peers[0], NODE_READY);
+	say(&peers[1], "B", STATE_RINGING);
+	say(twin, "T", STATE_BUSY); /* kept until it may write */
+	run_s(1);
+	expect_state(twin, "B", STATE_RINGING); /* it reads */
+	expect_state(&peers[1], "T", STATE_INVALID);
+	node_leave(peers[0].node, true);
+	run_s(4);
+	stop(&peers[0]);
+	expect_phase(twin, NODE_READY);
+	assert_string_equal(status(twin).holder, "");
+	expect_state(&peers[1], "T", STATE_BUSY);
+	expect_state(&peers[1], "A", STATE_BUSY); /* adopted */
+	expect_agreement();
+}
+
+static void restarted_on_the_same_host_takes_over_at_once(void **arg)
+{
+	(void)arg;
+	begin_two();
+	say(&peers[0], "A", STATE_BUSY);
+	run_s(0.1);
+	stop(&peers[0]);
+	begin_as(0, 1, "host", 999);
+	run_s(1);
+	expect_phase(&peers[0], NODE_READY);
+	assert_int_equal(status(&peers[0]).counters[COUNT_REFUSALS], 0);
+	expect_state(&peers[0], "A", STATE_BUSY);
+	expect_agreement();
+}
+
+static void removed_for_good(void **arg)
+{
+	(void)arg;
+	begin_two();
+	say(&peers[0], "A", STATE_BUSY);
+	run_s(0.1);
+	assert_false(model_remove(db, &peers[0].id)); /* it lives */
+	node_leave(peers[0].node, true);
+	run_s(1);
+	assert_true(model_remove(db, &peers[0].id));
+	run_s(1);
+	assert_null(cache_entity_find(node_cache(peers[1].node), &peers[0].id));
+	expect_state(&peers[1], "A", STATE_INVALID);
+}
+
+/* ---- the database goes back ---- */
+
+static void rewound(void **arg)
+{
+	(void)arg;
+	for (int commits = 1; commits < 12; commits++) {
+		world_begin(NULL);
+		begin_two();
+		for (int i = 0; i < 12; i++) {
+			char key[8] = {(char)('A' + i % 4), '\0'};
+
+			if (i % 5 == 4)
+				unsay(&peers[0], "A");
+			else
+				say(&peers[0], key, (enum device_state)(i % 9));
+			run_s(0.05);
+		}
+		model_rewind(db, commits);
+		run_s(20);
+		expect_phase(&peers[0], NODE_READY);
+		expect_agreement();
+		expect_state(&peers[1], "D", node_device_state(peers[0].node, "D"));
+		expect_state(&peers[1], "C", node_device_state(peers[0].node, "C"));
+		assert_true(status(&peers[0]).counters[COUNT_REWINDS] >= 1);
+		assert_int_equal(status(&peers[1]).counters[COUNT_AUDITS_BAD], 0);
+		world_end(NULL);
+	}
+}
+
+static void rewound_to_before_it_was_there(void **arg)
+{
+	(void)arg;
+	begin(1);
+	run_s(1);
+	begin(0);
+	say(&peers[0], "A", STATE_BUSY);
+	run_s(1);
+	model_rewind(db, 2);
+	run_s(20);
+	expect_phase(&peers[0], NODE_READY);
+	expect_state(&peers[1], "A", STATE_BUSY);
+	expect_agreement();
+}
+
+/* ---- audits ---- */
+
+static void a_change_by_hand_is_put_right(void **arg)
+{
+	struct value v = {.state = STATE_RINGING, .held = true}, now;
+
+	(void)arg;
+	begin_two();
+	say(&peers[0], "A", STATE_BUSY);
+	say(&peers[0], "B", STATE_BUSY);
+	run_s(1);
+	model_set(db, &peers[0].id, KEY_DEVICE, "A", &v);
+	model_set(db, &peers[0].id, KEY_DEVICE, "foreign", &v);
+	model_delete(db, &peers[0].id, KEY_DEVICE, "B");
+	run_s(10);
+	assert_true(model_get(db, &peers[0].id, KEY_DEVICE, "A", &now));
+	assert_int_equal(now.state, STATE_BUSY);
+	assert_true(model_get(db, &peers[0].id, KEY_DEVICE, "B", &now));
+	assert_false(model_get(db, &peers[0].id, KEY_DEVICE, "foreign", &now));
+	expect_state(&peers[1], "A", STATE_BUSY);
+	expect_state(&peers[1], "foreign", STATE_INVALID);
+	expect_agreement();
+	assert_true(status(&peers[0]).counters[COUNT_AUDITS_BAD] >= 1);
+}
+
+/* ---- mailboxes ---- */
+
+/* An adopted value is sent again with the age that it has, not as news. */
+static void an_adopted_mailbox_stays_old(void **arg)
+{
+	struct sum sum;
+
+	(void)arg;
+	begin_two();
+	say_box(&peers[0], "1@d", 5);
+	run_s(5);
+	say_box(&peers[1], "1@d", 2);
+	run_s(5);
+	stop(&peers[0]);
+	begin_as(0, 1, "host", 999);
+	run_s(3);
+	say(&peers[0], "x", STATE_BUSY);
+	run_s(1);
+	node_reconfigure(peers[0].node, (bool[]){true, false}, (bool[]){true, true}, 60000);
+	run_s(1);
+	node_reconfigure(peers[0].node, (bool[]){true, true}, (bool[]){true, true}, 60000);
+	run_s(1);
+	for (int i = 0; i < 2; i++) {
+		cache_sum(node_cache(peers[i].node), KEY_MAILBOX, "1@d", &sum);
+		assert_int_equal(sum.entities, 2);
+		assert_int_equal(sum.value.fresh, 2);
+	}
+}
+
+static void subscribing_and_publishing(void **arg)
+{
+	(void)arg;
+	begin_two();
+	say(&peers[0], "A", STATE_BUSY);
+	run_s(0.2);
+	node_reconfigure(peers[1].node, (bool[]){true, true}, (bool[]){false, true}, 60000);
+	expect_state(&peers[1], "A", STATE_INVALID);
+	node_reconfigure(peers[1].node, (bool[]){true, true}, (bool[]){true, true}, 60000);
+	expect_state(&peers[1], "A", STATE_BUSY);
+	node_reconfigure(peers[0].node, (bool[]){false, true}, (bool[]){true, true}, 60000);
+	run_s(0.2);
+	expect_state(&peers[1], "A", STATE_INVALID);
+	expect_state(&peers[0], "A", STATE_BUSY);
+	node_reconfigure(peers[0].node, (bool[]){true, true}, (bool[]){true, true}, 60000);
+	run_s(0.2);
+	expect_state(&peers[1], "A", STATE_BUSY);
+}
+
+/* ---- waiting ---- */
+
+static void on_acked(void *arg, bool acked)
+{
+	struct peer *p = arg;
+
+	if (acked)
+		p->acks++;
+	else
+		p->timeouts++;
+}
+
+static void when_acked(void **arg)
+{
+	struct peer *p;
+
+	(void)arg;
+	begin_two();
+	p = &peers[0];
+	node_when_acked(p->node, 1000, on_acked, p);
+	assert_int_equal(p->acks, 0); /* never before it returns */
+	run_s(0.01);
+	assert_int_equal(p->acks, 1);
+	say(p, "A", STATE_BUSY);
+	node_when_acked(p->node, 1000, on_acked, p);
+	assert_int_equal(p->acks, 1);
+	run_s(0.1);
+	assert_int_equal(p->acks, 2);
+	model_down(db, true);
+	run_s(0.1);
+	say(p, "A", STATE_INUSE);
+	node_when_acked(p->node, 1000, on_acked, p);
+	run_s(0.9);
+	assert_int_equal(p->timeouts, 0);
+	run_s(0.2);
+	assert_int_equal(p->timeouts, 1);
+	node_when_acked(p->node, 60000, on_acked, p);
+	node_when_acked(p->node, 60000, on_acked, p);
+	node_cancel_acked(p->node, p);
+	model_down(db, false);
+	run_s(20);
+	assert_int_equal(p->acks, 2);
+	assert_int_equal(p->timeouts, 1);
+	say(p, "A", STATE_BUSY);
+	node_when_acked(p->node, 60000, on_acked, p); /* and freed while it waits */
+}
+
+static void on_pong(
+	void *arg, int64_t nonce, const struct entity_id *from, int64_t rtt_us)
+{
+	struct peer *p = arg;
+
+	assert_true(nonce > 0 && rtt_us > 0 && rtt_us < S);
+	assert_non_null(from);
+	p->pongs++;
+}
+
+static void pings(void **arg)
+{
+	int64_t nonce;
+
+	(void)arg;
+	begin(0);
+	assert_int_equal(node_ping(peers[0].node, on_pong, &peers[0]), 0); /* not yet */
+	begin(1);
+	begin(2);
+	run_s(1);
+	nonce = node_ping(peers[0].node, on_pong, &peers[0]);
+	assert_true(nonce > 0);
+	run_s(0.5);
+	assert_int_equal(peers[0].pongs, 3); /* with ourselves */
+	node_cancel_ping(peers[0].node, nonce);
+	nonce = node_ping(peers[0].node, on_pong, &peers[0]);
+	node_cancel_ping(peers[0].node, nonce);
+	run_s(0.5);
+	assert_int_equal(peers[0].pongs, 3);
+}
+
+/* ---- at random ---- */
+
+static void random_fault(uint32_t what, struct peer *p)
+{
+	if (what < 2)
+		model_break(p->port);
+	else if (what < 5)
+		model_cut(p->port, DB_OPS, (enum model_cut)dice(db, 2));
+	else if (what < 6)
+		model_rewind(db, (int)dice(db, 6));
+	else if (what < 8)
+		model_drop_notifications(p->port);
+	else if (what < 9)
+		model_trim(db);
+	else if (what < 10)
+		model_refuse(db, "55P03", 1);
+}
+
+static void random_word(struct peer *p)
+{
+	char key[8] = {(char)('A' + dice(db, 6)), '\0'};
+	struct value v = {.state = (enum device_state)dice(db, 4), .held = true};
+
+	node_now(p->node, model_now(db));
+	if (dice(db, 4) == 0)
+		node_remove(p->node, KEY_DEVICE, key);
+	else
+		node_set(p->node, KEY_DEVICE, key, &v);
+}
+
+static void at_random(void **arg)
+{
+	(void)arg;
+	for (uint32_t seed = 1; seed <= 40; seed++) {
+		world_begin(NULL);
+		db->seed = seed * 7919;
+		for (int i = 0; i < 3; i++)
+			begin(i);
+		run_s(1);
+		for (int i = 0; i < 150; i++) {
+			random_word(&peers[dice(db, 3)]);
+			if (dice(db, 4) == 0)
+				random_fault(dice(db, 12), &peers[dice(db, 3)]);
+			run_until(model_now(db) + dice(db, 3000) * (dice(db, 20) ? 1 : 500));
+		}
+		for (int i = 0; i < 3; i++)
+			peers[i].port->cut = false;
+		run_s(40);
+		for (int i = 0; i < 3; i++)
+			expect_phase(&peers[i], NODE_READY);
+		expect_agreement();
+		for (char k = 'A'; k < 'G'; k++) {
+			char key[2] = {k, '\0'};
+
+			expect_state(&peers[1], key, node_device_state(peers[0].node, key));
+			expect_state(&peers[2], key, node_device_state(peers[0].node, key));
+		}
+		world_end(NULL);
+	}
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, world_begin, world_end)
+	const struct CMUnitTest tests[] = {
+		T(states_add_up_on_all_nodes),
+		T(many_keys_and_chunks),
+		T(idle_nodes_are_quiet),
+		T(goes_on_and_delivers_afterwards),
+		T(stale_after),
+		T(stale_after_a_loss_while_resuming),
+		T(not_there_at_the_start),
+		cmocka_unit_test(cut_at_each_request),
+		T(lost_notifications_are_found_by_the_pulse),
+		T(a_bad_key_does_not_make_it_mute),
+		T(failing_publishes_are_paced),
+		T(fenced_by_an_error),
+		T(leaves_at_once),
+		T(leaves_while_the_database_is_away),
+		T(killed_and_reaped),
+		T(frozen_and_back),
+		T(a_twin_is_refused_and_takes_over),
+		T(restarted_on_the_same_host_takes_over_at_once),
+		T(removed_for_good),
+		cmocka_unit_test(rewound),
+		T(rewound_to_before_it_was_there),
+		T(a_change_by_hand_is_put_right),
+		T(an_adopted_mailbox_stays_old),
+		T(subscribing_and_publishing),
+		T(when_acked),
+		T(pings),
+		cmocka_unit_test(at_random),
+	};
+
+	log_open(LOG_TO_FILE, "/dev/null"); /* what is logged here is expected */
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
