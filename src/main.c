@@ -216,8 +216,8 @@ static bool app_reload(struct app *app, struct buf *messages)
 		buf_addf(messages, "%s: changed, but in force only after a restart: %s\n",
 			o->file, buf_str(&changed));
 	buf_clear(&changed);
+	buf_adds(messages, o->warnings);
 	log_lines(LOG_LEVEL_WARNING, buf_str(messages));
-	log_lines(LOG_LEVEL_WARNING, o->warnings);
 	event_settings(o, publish, subscribe);
 	node_now(app->node, clock_mono_us());
 	node_reconfigure(app->node, publish, subscribe, o->stale_after_ms);

@@ -478,8 +478,8 @@ static char *absolute_file(const char *file)
 	return absolute(getcwd(cwd, sizeof(cwd)) ? cwd : "/", file);
 }
 
-static struct options *read_options(
-	const struct conf *conf, struct buf *errors, size_t before)
+/* What could be understood; the rest is complained of. */
+static struct options *understand(const struct conf *conf, struct buf *errors)
 {
 	struct reading r = {.conf = conf, .errors = errors};
 
@@ -491,9 +491,17 @@ static struct options *read_options(
 	read_sections(&r);
 	fill_in(&r);
 	free(r.dir);
+	return r.o;
+}
+
+static struct options *read_options(
+	const struct conf *conf, struct buf *errors, size_t before)
+{
+	struct options *o = understand(conf, errors);
+
 	if (errors->len == before)
-		return r.o;
-	options_free(r.o);
+		return o;
+	options_free(o);
 	return NULL;
 }
 
@@ -508,18 +516,34 @@ struct options *options_parse(
 	return o;
 }
 
+static struct conf *read_conf(const char *file, struct buf *errors)
+{
+	return conf_read(file,
+		"write one (pgdevstate.conf.sample shows how) or name another with -C FILE",
+		errors);
+}
+
 struct options *options_read(const char *file, struct buf *errors)
 {
 	size_t before = errors->len;
 	struct options *o = NULL;
-	struct conf *conf = conf_read(file,
-		"write one (pgdevstate.conf.sample shows how) or name another with -C FILE",
-		errors);
+	struct conf *conf = read_conf(file, errors);
 
 	if (conf)
 		o = read_options(conf, errors, before);
 	conf_free(conf);
 	return o;
+}
+
+char *options_read_socket(const char *file, struct buf *errors)
+{
+	struct conf *conf = read_conf(file, errors);
+	struct options *o = conf ? understand(conf, errors) : NULL;
+	char *path = o ? mem_strdup(o->socket) : NULL;
+
+	options_free(o);
+	conf_free(conf);
+	return path;
 }
 
 void options_free(struct options *o)

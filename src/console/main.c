@@ -75,19 +75,15 @@ static void keep_standard_files(void)
 static char *find_socket(const struct arguments *a)
 {
 	struct buf errors;
-	struct options *o;
-	char *path = NULL;
+	char *path;
 
 	if (a->socket)
 		return mem_strdup(a->socket);
 	buf_init(&errors);
-	o = options_read(a->config ? a->config : PGDEVSTATE_CONF, &errors);
-	if (o)
-		path = mem_strdup(o->socket);
-	else
+	path = options_read_socket(a->config ? a->config : PGDEVSTATE_CONF, &errors);
+	if (!path)
 		fprintf(stderr, "%spgdevstate: which socket? Give -C FILE or -s SOCKET\n",
 			buf_str(&errors));
-	options_free(o);
 	buf_clear(&errors);
 	return path;
 }
