@@ -1,13 +1,13 @@
 -- Entities: who says something. The head row, and the heartbeat beside it.
 create table pgdevstate.entity (
 	site smallint not null,
-	entity_id macaddr not null,
-	kind text not null,
-	name text collate "C" not null,
-	host text not null default '',
+	entity_id pgdevstate.entity_id not null,
+	kind pgdevstate.entity_kind not null,
+	name pgdevstate.legal_name not null,
+	host pgdevstate.legal_name_or_nothing not null default '',
 	pid int not null default 0,
 	boot_id text not null default '',
-	version text not null default '',
+	version pgdevstate.legal_name_or_nothing not null default '',
 	owner name not null default session_user,
 	incarnation uuid not null,
 	session uuid,
@@ -20,17 +20,7 @@ create table pgdevstate.entity (
 	moved_at timestamptz not null default clock_timestamp(),
 	expires_at timestamptz,
 	constraint entity_pkey primary key (site, entity_id),
-	constraint entity_site_fkey foreign key (site) references pgdevstate.site (site),
-	constraint entity_kind_is_known check (kind in ('node', 'static')),
-	constraint entity_id_is_an_address check (entity_id not in ('00:00:00:00:00:00', 'ff:ff:ff:ff:ff:ff')),
-	constraint entity_name_is_legal check (octet_length(name) between 1 and 255 and name !~ '[\u0001-\u001f\u007f-\u009f]'),
-	constraint entity_host_is_legal check (octet_length(host) <= 255 and host collate "C" !~ '[\u0001-\u001f\u007f-\u009f]'),
-	constraint entity_version_is_legal check (octet_length(version) <= 63 and version collate "C" !~ '[\u0001-\u001f\u007f-\u009f]'),
-	constraint entity_static_has_no_incarnation check
-		((kind = 'static') = (incarnation = '00000000-0000-0000-0000-000000000000')),
-	constraint entity_only_static_expires check (kind = 'static' or expires_at is null),
-	constraint entity_seq_is_not_negative check (seq >= 0),
-	constraint entity_unconfirmed_is_not_negative check (unconfirmed >= 0)
+	constraint entity_site_fkey foreign key (site) references pgdevstate.site (site)
 ) with (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000,
 	autovacuum_vacuum_cost_delay = 0);
 create unique index entity_static_name_key on pgdevstate.entity (site, name) where kind = 'static';
@@ -57,14 +47,13 @@ comment on column pgdevstate.entity.expires_at is 'static: until when its words 
 
 create table pgdevstate.heartbeat (
 	site smallint not null,
-	entity_id macaddr not null,
+	entity_id pgdevstate.entity_id not null,
 	alive boolean not null,
 	beat_at timestamptz not null,
-	lease_ms int,
+	lease_ms pgdevstate.lease_ms,
 	constraint heartbeat_pkey primary key (site, entity_id),
 	constraint heartbeat_entity_fkey foreign key (site, entity_id)
-		references pgdevstate.entity (site, entity_id) on delete cascade,
-	constraint heartbeat_lease_is_sane check (lease_ms between 1000 and 3600000)
+		references pgdevstate.entity (site, entity_id) on delete cascade
 ) with (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000,
 	autovacuum_vacuum_cost_delay = 0);
 comment on table pgdevstate.heartbeat is 'Is the entity alive? Narrow, because each beat and each publish writes it. Locked after the head row, never before';

@@ -4,16 +4,13 @@
 -- third of a full report; rows without an entity count nowhere.
 create table pgdevstate.entity_device (
 	site smallint not null,
-	entity_id macaddr not null,
-	device text collate "C" not null,
-	state smallint not null,
+	entity_id pgdevstate.entity_id not null,
+	device pgdevstate.legal_name not null,
+	state pgdevstate.device_state not null,
 	held boolean not null,
 	stamp timestamptz not null,
 	seq bigint not null,
-	constraint entity_device_pkey primary key (site, entity_id, device),
-	constraint entity_device_state_is_known check (state between 0 and 8),
-	constraint entity_device_name_is_legal check
-		(octet_length(device) between 1 and 255 and device !~ '[\u0001-\u001f\u007f-\u009f]')
+	constraint entity_device_pkey primary key (site, entity_id, device)
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000,
 	autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0.05);
 create index entity_device_by_device on pgdevstate.entity_device (device);
@@ -28,22 +25,16 @@ comment on column pgdevstate.entity_device.seq is 'the entity''s change that wro
 
 create table pgdevstate.entity_mailbox (
 	site smallint not null,
-	entity_id macaddr not null,
-	mailbox text collate "C" not null,
-	context text collate "C" not null,
-	urgent_messages int not null,
-	new_messages int not null,
-	old_messages int not null,
+	entity_id pgdevstate.entity_id not null,
+	mailbox pgdevstate.legal_name not null,
+	context pgdevstate.mailbox_context not null,
+	urgent_messages pgdevstate.message_count not null,
+	new_messages pgdevstate.message_count not null,
+	old_messages pgdevstate.message_count not null,
 	held boolean not null,
 	stamp timestamptz not null,
 	seq bigint not null,
-	constraint entity_mailbox_pkey primary key (site, entity_id, mailbox, context),
-	constraint entity_mailbox_counts_are_sane check (urgent_messages between 0 and 1000000
-		and new_messages between 0 and 1000000 and old_messages between 0 and 1000000),
-	constraint entity_mailbox_name_is_legal check
-		(octet_length(mailbox) between 1 and 255 and mailbox !~ '[\u0001-\u001f\u007f-\u009f]'),
-	constraint entity_mailbox_context_is_legal check
-		(octet_length(context) <= 255 and context !~ '[\u0001-\u001f\u007f-\u009f@]')
+	constraint entity_mailbox_pkey primary key (site, entity_id, mailbox, context)
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000,
 	autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0.05);
 create index entity_mailbox_by_mailbox on pgdevstate.entity_mailbox (mailbox, context);

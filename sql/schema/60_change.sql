@@ -2,7 +2,7 @@
 create table pgdevstate.change (
 	id bigint generated always as identity,
 	site smallint not null,
-	entity_id macaddr not null,
+	entity_id pgdevstate.entity_id not null,
 	incarnation uuid not null,
 	from_seq bigint not null,
 	to_seq bigint not null,
@@ -10,11 +10,8 @@ create table pgdevstate.change (
 	chunks int not null,
 	at timestamptz not null default clock_timestamp(),
 	xid xid8 not null default pg_current_xact_id(),
-	payload text not null,
-	constraint change_pkey primary key (id),
-	constraint change_moves_on check (to_seq > from_seq),
-	constraint change_chunk_is_one_of_chunks check (chunk between 1 and chunks),
-	constraint change_fits_a_notification check (octet_length(payload) <= 7900)
+	payload pgdevstate.payload not null,
+	constraint change_pkey primary key (id)
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
 	autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 100000,
 	autovacuum_vacuum_cost_delay = 0);

@@ -5,25 +5,23 @@ declare
 	v_object record;
 begin
 	for v_object in
-		select format('%s %s', case p.prokind when 'a' then 'aggregate' else 'function' end, p.oid::regprocedure) as what,
-			p.proowner as owner
+		select case p.prokind when 'a' then 'aggregate' else 'function' end as kind, 'function' as granted,
+			p.oid::regprocedure::text as name, p.proowner as owner
 		from pg_catalog.pg_proc p
 		where p.pronamespace = 'pgdevstate'::regnamespace
 		union all
-		select format('%s %s', case c.relkind when 'v' then 'view' else 'table' end, c.oid::regclass), c.relowner
+		select case c.relkind when 'v' then 'view' else 'table' end, 'table', c.oid::regclass::text, c.relowner
 		from pg_catalog.pg_class c
 		where c.relnamespace = 'pgdevstate'::regnamespace and c.relkind in ('r', 'v')
+		union all
+		select 'domain', 'domain', t.oid::regtype::text, t.typowner
+		from pg_catalog.pg_type t
+		where t.typnamespace = 'pgdevstate'::regnamespace and t.typtype = 'd'
 	loop
 		if v_object.owner <> 'pgdevstate_owner'::regrole then
-			execute format('alter %s owner to pgdevstate_owner', v_object.what);
+			execute format('alter %s %s owner to pgdevstate_owner', v_object.kind, v_object.name);
 		end if;
-		if v_object.what not like 'aggregate %' and v_object.what not like 'function %' then
-			execute format('revoke all on %s from public, pgdevstate_node, pgdevstate_reader',
-				replace(v_object.what, 'view ', 'table '));
-		else
-			execute format('revoke all on %s from public, pgdevstate_node, pgdevstate_reader',
-				replace(v_object.what, 'aggregate ', 'function '));
-		end if;
+		execute format('revoke all on %s %s from public, pgdevstate_node, pgdevstate_reader', v_object.granted, v_object.name);
 	end loop;
 end
 $$;

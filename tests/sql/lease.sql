@@ -8,7 +8,7 @@ select is(pg_temp.head('a'), '1 a', '... alive, not reporting, at seq 1');
 select is(pg_temp.told('a'), e'0 1 1/1 a\nE\tnode\tserver_a\thost_a\t42\t1.0\tsince\n', '... and the journal says who it is');
 select is(pg_temp.rows('select kind, name, host, pid, boot_id, version, owner, backend_pid from pgdevstate.entity'),
 	format('(node,server_a,host_a,42,boot,1.0,%s,%s)', session_user, pg_backend_pid()), '... so does the head');
-select is(lease_ms, 10000, '... with its lease') from pgdevstate.heartbeat;
+select is(lease_ms::int, 10000, '... with its lease') from pgdevstate.heartbeat;
 select isnt(session, null, '... and a session') from node where name = 'a';
 
 -- a twin

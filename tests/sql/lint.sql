@@ -18,6 +18,10 @@ select is_empty($$
 	where p.pronamespace = 'pgdevstate'::regnamespace and obj_description(p.oid, 'pg_proc') is null
 $$, 'every function and aggregate has a comment');
 select is_empty($$
+	select t.typname from pg_type t
+	where t.typnamespace = 'pgdevstate'::regnamespace and t.typtype = 'd' and obj_description(t.oid, 'pg_type') is null
+$$, 'every domain has a comment');
+select is_empty($$
 	select t.tgname from pg_trigger t
 	join pg_class c on c.oid = t.tgrelid and c.relnamespace = 'pgdevstate'::regnamespace
 	where not t.tgisinternal and obj_description(t.oid, 'pg_trigger') is null
@@ -55,11 +59,20 @@ select is_empty($$
 	union all
 	select p.oid::regprocedure::text from pg_proc p
 	where p.pronamespace = 'pgdevstate'::regnamespace and p.proowner <> 'pgdevstate_owner'::regrole
+	union all
+	select t.typname::text from pg_type t
+	where t.typnamespace = 'pgdevstate'::regnamespace and t.typowner <> 'pgdevstate_owner'::regrole
 $$, 'pgdevstate_owner owns everything');
 select is_empty($$
 	select c.conrelid::regclass || ' ' || c.conname from pg_constraint c
 	where c.connamespace = 'pgdevstate'::regnamespace and c.conname ~ '_check\d*$'
 $$, 'every constraint has a name that somebody chose');
+
+select is_empty($$
+	select c.conrelid::regclass || ' ' || c.conname from pg_constraint c
+	where c.contype = 'c' and c.conrelid in ('pgdevstate.entity'::regclass, 'pgdevstate.heartbeat'::regclass,
+		'pgdevstate.entity_device'::regclass, 'pgdevstate.entity_mailbox'::regclass, 'pgdevstate.change'::regclass)
+$$, 'no check on a table that publish() writes: domains are read once, checks for each statement');
 
 -- keys and indexes
 select is_empty($$
