@@ -593,19 +593,25 @@ static void a_twin_is_refused_and_takes_over(void **arg)
 	assert_non_null(strstr(status(twin).holder, "host=host"));
 	assert_non_null(strstr(status(twin).holder, "pid=100"));
 	assert_true(status(twin).counters[COUNT_REFUSALS] > 1);
+	expect_state(twin, "A", STATE_BUSY); /* what the holder of its id says */
 	expect_phase(&peers[0], NODE_READY);
 	say(&peers[1], "B", STATE_RINGING);
 	say(twin, "T", STATE_BUSY); /* kept until it may write */
 	run_s(1);
 	expect_state(twin, "B", STATE_RINGING); /* it reads */
 	expect_state(&peers[1], "T", STATE_INVALID);
+	say(&peers[0], "A", STATE_ONHOLD);
+	run_s(0.1);
+	expect_state(twin, "A", STATE_ONHOLD);
 	node_leave(peers[0].node, true);
 	run_s(4);
 	stop(&peers[0]);
 	expect_phase(twin, NODE_READY);
 	assert_string_equal(status(twin).holder, "");
 	expect_state(&peers[1], "T", STATE_BUSY);
-	expect_state(&peers[1], "A", STATE_BUSY); /* adopted */
+	expect_state(twin, "T", STATE_BUSY);
+	expect_state(&peers[1], "A", STATE_ONHOLD); /* adopted */
+	expect_state(twin, "A", STATE_ONHOLD);
 	expect_agreement();
 }
 
@@ -836,6 +842,15 @@ static void pings(void **arg)
 
 /* ---- at random ---- */
 
+/* kill -9, and started again on the same host. */
+static void restart(struct peer *p)
+{
+	int i = (int)(p - peers);
+
+	stop(p);
+	begin_as(i, i + 1, "host", 1000 + (int)dice(db, 1000));
+}
+
 static void random_fault(uint32_t what, struct peer *p)
 {
 	if (what < 2)
@@ -850,6 +865,8 @@ static void random_fault(uint32_t what, struct peer *p)
 		model_trim(db);
 	else if (what < 10)
 		model_refuse(db, "55P03", 1);
+	else if (what < 11)
+		restart(p);
 }
 
 static void random_word(struct peer *p)
@@ -877,7 +894,7 @@ static void at_random(void **arg)
 			random_word(&peers[dice(db, 3)]);
 			if (dice(db, 4) == 0)
 				random_fault(dice(db, 12), &peers[dice(db, 3)]);
-			run_until(model_now(db) + dice(db, 3000) * (dice(db, 20) ? 1 : 500));
+			run_until(model_now(db) + dice(db, 3000) * (dice(db, 4) ? 1 : 300));
 		}
 		for (int i = 0; i < 3; i++)
 			peers[i].port->cut = false;
