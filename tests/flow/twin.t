@@ -21,13 +21,6 @@ sub all_agree {
     agree($name, { devices => \%devices, mailboxes => \%mailboxes }, $pg, @nodes);
 }
 
-# What the refused one hears of third nodes.
-sub hears {
-    my ($name, $node) = @_;
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
-    poll_until { contents_like(Flow::as_text($node->devices), qr/"Custom:w" : "$devices{'Custom:w'}"/) } $name;
-}
-
 sub is_refused {
     my ($refused, $holder) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
@@ -46,7 +39,7 @@ my $settings = $b->json('core show settings');
 like($settings->{holder}, qr/^holder host=\Q$host\E pid=$a->{pid} since=/, 'settings tell who holds the id');
 
 # --- reads only
-hears('it hears what the others say', $b);
+all_agree('it hears what the others say, and what the holder says', $witness, $a, $b);
 my ($out, $err, $status) = $b->run('devstate change Custom:x BUSY');
 is($status, 1, 'it does not write: exit status 1');
 like($err, qr/This node may not write: its entity id is in use by holder host=\Q$host\E pid=$a->{pid}.*entity_id/s, '... and why, and what to do');
@@ -54,11 +47,10 @@ like($err, qr/This node may not write: its entity id is in use by holder host=\Q
 is($status, 1, 'no mailbox either');
 $witness->ok_console('devstate change Custom:w RINGING');
 $devices{'Custom:w'} = 'RINGING';
-all_agree('so do the others', $witness, $a);
-hears('it goes on hearing', $b);
+all_agree('it goes on hearing', $witness, $a, $b);
 $a->ok_console('devstate change Custom:x BUSY');
 $devices{'Custom:x'} = 'BUSY';
-all_agree('the holder is not disturbed', $witness, $a);
+all_agree('the holder is not disturbed', $witness, $a, $b);
 is($a->stats->{phase}, 'ready', '... it says');
 
 # --- the holder leaves: the other one takes over, with what is held under that id
@@ -73,8 +65,7 @@ all_agree('it may write', $witness, $b);
 # --- the first one comes back: now it is refused
 $a->spawn;
 is_refused($a, $b);
-hears('it hears, too', $a);
-all_agree('the others are not disturbed', $witness, $b);
+all_agree('it hears, too', $witness, $a, $b);
 is($b->stats->{phase}, 'ready', 'who holds it goes on');
 
 # --- the holder is killed: the other one takes over
@@ -91,7 +82,7 @@ $b->ok_console('devstate change Custom:x RINGING');
 $a->signal('CONT');
 poll_until { $a->stats->{phase} eq 'refused' } 'it goes on and finds itself refused';
 $devices{'Custom:x'} = 'RINGING';
-all_agree('what it said before is not said again', $witness, $b);
+all_agree('what it said before is not said again', $witness, $a, $b);
 is($b->stats->{phase}, 'ready', 'the new holder keeps the id');
 is(() = $b->log =~ /is held by another living process/g, 2, 'a refusal is logged once, not at each try');
 
