@@ -81,6 +81,19 @@ for my $name ($readme =~ /\bpgdevstate\.(\w+)/g) {
     ok($sql{$name}, "README's pgdevstate.$name exists in SQL");
 }
 
+# The protocol's functions exist, and it lists every error code that SQL raises.
+my $protocol = slurp('docs/protocol.md');
+for my $name ($protocol =~ /^\| ([a-z_]+) \| /mg) {
+    ok($sql{$name}, "the protocol's $name() exists in SQL") unless $name eq 'function';
+}
+my %code;
+for my $file (tree_files(qr{^sql/functions/.*\.sql$})) {
+    my $text = slurp($file);
+    $code{$1} = $file while $text =~ /errcode = '(PD\d+)'/g;
+}
+cmp_ok(scalar keys %code, '>=', 5, 'codes of errors were found');
+like($protocol, qr/^\| $_ \| /m, "the protocol lists $_ of $code{$_}") for sort keys %code;
+
 # Each source file has one place in the table of files, and stands in it once.
 my ($files) = $readme =~ /^## Which file does what\n(.*?)\n\nOne device /ms;
 for my $file (tree_files(qr{^src/.*\.c$|^scripts/[^/]+$})) {
