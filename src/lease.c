@@ -6,8 +6,9 @@
  * Never: I/O.
  *
  *   NONE --register--> HELD --lost, fenced--> DOUBTFUL --resume--> HELD
- *                       ^                        |---- the database is behind --> REWOUND
- *                       |                        '---- not ours any more -------> TAKEN
+ *                       ^                        |---- the database is behind, or a
+ *                       |                        |     publish was unanswered --->
+ * REWOUND |                        '---- not ours any more -------> TAKEN
  *                       '------- register (a new incarnation) ------ REWOUND, TAKEN
  */
 #include "lease.h"
@@ -36,6 +37,11 @@ void lease_acked(struct lease *l, int64_t seq)
 {
 	assert(l->state == LEASE_HELD);
 	l->seq = seq;
+}
+
+void lease_unanswered(struct lease *l)
+{
+	l->unanswered = true;
 }
 
 void lease_lost(struct lease *l)
@@ -76,18 +82,26 @@ static void lease_take(struct lease *l, const struct db_lease *got)
 	l->seq = got->seq;
 }
 
+/* The run goes on in a new incarnation, from where the database is. */
+static enum lease_verdict lease_continue(struct lease *l, const struct db_lease *got)
+{
+	l->state = LEASE_REWOUND;
+	l->rewound = l->incarnation;
+	l->rewound_session = got->session;
+	l->seq = got->seq;
+	return LEASE_AGAIN;
+}
+
 static enum lease_verdict lease_resumed(struct lease *l, const struct db_lease *got)
 {
 	switch (got->outcome) {
 	case DB_RESUMED:
+		if (l->unanswered)
+			return lease_continue(l, got);
 		lease_take(l, got);
 		return LEASE_GO_ON;
 	case DB_REWOUND:
-		l->state = LEASE_REWOUND;
-		l->rewound = l->incarnation;
-		l->rewound_session = got->session;
-		l->seq = got->seq;
-		return LEASE_AGAIN;
+		return lease_continue(l, got);
 	case DB_REFUSED:
 		l->state = LEASE_TAKEN;
 		return LEASE_REFUSED;
@@ -107,6 +121,7 @@ static enum lease_verdict lease_registered(struct lease *l, const struct db_leas
 	}
 	l->incarnation = l->asked;
 	l->asked.text[0] = '\0';
+	l->unanswered = false;
 	lease_take(l, got);
 	return continued ? LEASE_RESEND : LEASE_COMPARE;
 }

@@ -33,7 +33,8 @@ struct lease {
 	struct uuid session; /* the token; "": may not write */
 	struct uuid rewound; /* REWOUND: the incarnation that is continued ... */
 	struct uuid rewound_session;
-	int64_t seq; /* the last acknowledged; REWOUND: the database's */
+	int64_t seq;     /* the last acknowledged; REWOUND: the database's */
+	bool unanswered; /* a publish was when the connection went */
 	char channel[64];
 	int site;
 };
@@ -52,6 +53,11 @@ void lease_init(struct lease *l);
 void lease_request(struct lease *l, struct db_request *req);
 enum lease_verdict lease_result(struct lease *l, const struct db_result *res);
 void lease_acked(struct lease *l, int64_t seq);
+/*
+ * A publish was under way when the connection went. It may have been done, told, and lost
+ * again by a crash, so that its seq would come twice: go on in a new incarnation.
+ */
+void lease_unanswered(struct lease *l);
 void lease_lost(struct lease *l); /* the connection is gone, or publish() was fenced */
 bool lease_may_write(const struct lease *l);
 

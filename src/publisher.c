@@ -141,6 +141,11 @@ bool publisher_in_flight(const struct publisher *p)
 	return p->in_flight;
 }
 
+bool publisher_has_sent(const struct publisher *p)
+{
+	return p->in_flight && p->nitems > 0;
+}
+
 int64_t publisher_next_us(const struct publisher *p)
 {
 	return outbox_dirty(p->outbox) > 0 && !p->in_flight ? p->paused_until_us : 0;

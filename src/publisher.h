@@ -39,7 +39,8 @@ void publisher_reset(
 	struct publisher *p); /* the connection is gone: nothing is in flight */
 
 bool publisher_in_flight(const struct publisher *p);
-int64_t publisher_next_us(const struct publisher *p);      /* end of a pause; 0: none */
+bool publisher_has_sent(const struct publisher *p);   /* in flight, and not only a beat */
+int64_t publisher_next_us(const struct publisher *p); /* end of a pause; 0: none */
 int64_t publisher_refused_keys(const struct publisher *p); /* counted since start */
 int64_t publisher_rows(const struct publisher *p);         /* acknowledged since start */
 

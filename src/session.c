@@ -100,6 +100,8 @@ void session_lost(struct node *n, const char *reason)
 	n->reading = false;
 	n->listening = false;
 	n->npings = 0;
+	if (publisher_has_sent(n->publisher))
+		lease_unanswered(&n->lease);
 	publisher_reset(n->publisher);
 	lease_lost(&n->lease);
 	coordinator_disconnected(&n->coordinator);
@@ -340,12 +342,17 @@ static void lease_settled(struct node *n)
 	phase_set(n, NODE_LOADING);
 }
 
-static void lease_rewound(struct node *n)
+/* The run goes on in a new incarnation: everything behind the database's seq goes again.
+ */
+static void lease_rewound(struct node *n, int64_t acked_seq)
 {
-	n->counters[COUNT_REWINDS]++;
-	log_warning("session",
-		"the database lost what it had acknowledged, sending it again seq=%lld",
-		(long long)n->lease.seq);
+	if (n->lease.seq < acked_seq) {
+		n->counters[COUNT_REWINDS]++;
+		log_warning("session",
+			"the database lost what it had acknowledged, sending it again seq=%lld "
+			"acked=%lld",
+			(long long)n->lease.seq, (long long)acked_seq);
+	}
 	if (!outbox_rewind(n->outbox, n->lease.seq, n->now_us))
 		n->comparing = true; /* too far back: compare all rows too */
 }
@@ -363,6 +370,8 @@ static void lease_granted(struct node *n, const struct db_lease *got)
 
 static void got_lease(struct node *n, const struct db_result *res)
 {
+	int64_t acked_seq = n->lease.seq;
+
 	switch (lease_result(&n->lease, res)) {
 	case LEASE_GO_ON:
 		lease_granted(n, &res->lease);
@@ -377,7 +386,7 @@ static void got_lease(struct node *n, const struct db_result *res)
 		break;
 	case LEASE_AGAIN:
 		if (n->lease.state == LEASE_REWOUND)
-			lease_rewound(n);
+			lease_rewound(n, acked_seq);
 		phase_set(n, NODE_REGISTERING);
 		break;
 	case LEASE_REFUSED:

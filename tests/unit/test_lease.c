@@ -116,6 +116,29 @@ static void lost_then_resumed(void **arg)
 	assert_int_equal(l.seq, 6);
 }
 
+/* A seq that was perhaps told already must not come twice in one incarnation. */
+static void an_unanswered_publish_begins_a_new_incarnation(void **arg)
+{
+	struct uuid first;
+
+	(void)arg;
+	registered("s1", 5);
+	first = l.incarnation;
+	lease_unanswered(&l);
+	lease_lost(&l);
+	assert_int_equal(ask(), DB_RESUME);
+	assert_int_equal(answer(DB_RESUMED, "s2", 5), LEASE_AGAIN);
+	assert_false(lease_may_write(&l));
+	assert_int_equal(ask(), DB_REGISTER);
+	assert_true(uuid_equal(&req.continues, &first));
+	assert_string_equal(req.continues_session.text, "s2");
+	assert_int_equal(req.seq, 5);
+	assert_int_equal(answer(DB_REGISTERED, "s3", 6), LEASE_RESEND);
+	lease_lost(&l); /* with nothing under way it just goes on */
+	assert_int_equal(ask(), DB_RESUME);
+	assert_int_equal(answer(DB_RESUMED, "s4", 6), LEASE_GO_ON);
+}
+
 static void an_unanswered_resume_is_asked_again(void **arg)
 {
 	(void)arg;
@@ -295,6 +318,7 @@ int main(void)
 		cmocka_unit_test(each_run_has_an_incarnation_of_its_own),
 		cmocka_unit_test(acks_move_seq),
 		cmocka_unit_test(lost_then_resumed),
+		cmocka_unit_test(an_unanswered_publish_begins_a_new_incarnation),
 		cmocka_unit_test(an_unanswered_resume_is_asked_again),
 		cmocka_unit_test(an_unanswered_register_keeps_what_it_asked),
 		cmocka_unit_test(rewound_continues),
