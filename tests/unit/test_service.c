@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "service.h"
 
 static char top[] = "/tmp/test_service.XXXXXX";
@@ -207,10 +209,22 @@ static void test_background(void **state)
 	service_end(&other);
 }
 
+/* A daemon tells that it failed before it has ended and its lock is free. */
+static void wait_until_free(void)
+{
+	int64_t deadline = clock_mono_us() + 20000000;
+	struct service s;
+
+	while (!service_begin(&s, run, false, &errors) && clock_mono_us() < deadline)
+		sched_yield();
+	service_end(&s);
+}
+
 static void test_background_that_fails(void **state)
 {
 	(void)state;
 	assert_int_equal(background(daemon_fails), 1);
+	wait_until_free();
 	assert_int_equal(background(daemon_dies), 1);
 }
 
