@@ -47,7 +47,8 @@ struct options *options_parse(
 	const char *file, const char *text, size_t len, struct buf *errors);
 /*
  * Only where the console's socket is, from whatever can be understood of the file: with a
- * mistake in it the daemon that runs can still be talked to. The caller frees; NULL: no file.
+ * mistake in it the daemon that runs can still be talked to. The caller frees; NULL: no
+ * file.
  */
 char *options_read_socket(const char *file, struct buf *errors);
 void options_free(struct options *o);
