@@ -124,8 +124,7 @@ my $c   = registered(port());
         $other->end("schema $case->[0]");
     }
     my $bad = Driver->new($program, 'nonsense=1', $id);
-    $bad->expect(qr/^refused invalid connection option "nonsense"$/m, 'a bad conninfo');
-    $bad->end('bad conninfo');
+    like($bad->end('bad conninfo'), qr/^refused invalid connection option "nonsense"$/m, '... and refused it');
 }
 
 done_testing();
