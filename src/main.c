@@ -285,6 +285,7 @@ static void watch_signals(struct daemon *d)
 
 	signal(SIGPIPE, SIG_IGN);
 	for (int i = 0; i < 4; i++) {
+		signal(numbers[i], SIG_IGN); /* what the loop restores at the end */
 		d->signals[i] = evsignal_new(d->app.base, numbers[i], got_signal, d);
 		event_add(d->signals[i], NULL);
 	}
