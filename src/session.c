@@ -17,8 +17,9 @@
 #include "log.h"
 #include "node_parts.h"
 
-#define RETRY_MIN_US     INT64_C(250000)
-#define RETRY_MAX_US     INT64_C(10000000)
+#define RETRY_MIN_US INT64_C(250000)
+#define RETRY_MAX_US \
+	INT64_C(2500000) /* well below a lease: who is back late is not buried */
 #define REFUSED_RETRY_US INT64_C(2000000)
 #define BEAT_MAX_US      INT64_C(2000000)
 #define LEAVE_US         INT64_C(3000000)
