@@ -13,12 +13,13 @@
 #include "mem.h"
 #include "payload.h"
 
-#define MOST_ENTITIES 12
-#define MOST_KEYS     24 /* of a kind */
-#define KEPT_COMMITS  64 /* that a crash may take back */
-#define LEASE_GAP_US  INT64_C(4000000)
-#define TICK_LEASE_US INT64_C(2000000)
-#define CHANNEL       "pgds_model"
+#define MOST_ENTITIES  12
+#define MOST_KEYS      24 /* of a kind */
+#define KEPT_COMMITS   64 /* that a crash may take back */
+#define LEASE_GAP_US   INT64_C(4000000)
+#define TICK_LEASE_US  INT64_C(2000000)
+#define HEADS_SINCE_US INT64_C(2000000)
+#define CHANNEL        "pgds_model"
 
 struct m_row {
 	bool present;
@@ -31,6 +32,7 @@ struct m_entity {
 	char name[32], host[32], boot_id[40];
 	int pid;
 	int lease_ms;
+	int journal_from; /* what is before belongs to one that was removed */
 	struct uuid incarnation, session;
 	int backend;
 	int64_t seq;
@@ -46,7 +48,7 @@ struct m_state {
 	struct uuid token;
 	struct entity_id coordinator;
 	int64_t renewed_us, reaped_us, pulse;
-	int slice_after, audit_after;
+	struct entity_id slice_after, audit_after;
 	int nchanges; /* of the journal; the rows themselves are the model's */
 	int trimmed;  /* changes before this one are gone */
 	int commits;
@@ -84,8 +86,20 @@ struct model {
 	int last_pid;
 	int64_t clock_us;
 	size_t chunk_bytes;
+	int slice;
+	bool may_not_terminate;
+	void (*written)(void *arg, const struct entity_id *id, enum key_kind kind,
+		const char *key, const struct value *v);
+	void *written_arg;
 	char message[200];
 };
+
+static enum model_rule broken;
+
+void model_break(enum model_rule rule)
+{
+	broken = rule;
+}
 
 /* ---- small things ---- */
 
@@ -301,8 +315,17 @@ static struct m_entity *head_of(
 {
 	struct m_entity *e = entity_of(m, &req->self->entity);
 
-	if (e && req->session.text[0] && uuid_equal(&e->incarnation, &req->incarnation) &&
-		uuid_equal(&e->session, &req->session))
+	bool same_run = e && (broken == MODEL_NO_INCARNATION ||
+							 uuid_equal(&e->incarnation, &req->incarnation));
+	bool same_session =
+		e && (broken == MODEL_NO_SESSION_TOKEN || broken == MODEL_NO_INCARNATION ||
+				 uuid_equal(&e->session, &req->session));
+
+	if (!e) {
+		fail(m, out, "PD006", "there is no such node here");
+		return NULL;
+	}
+	if (req->session.text[0] && e->session.text[0] && same_run && same_session)
 		return e;
 	fail(m, out, "PD001", "session or incarnation is not the current one");
 	return NULL;
@@ -313,7 +336,8 @@ static struct m_entity *head_of(
 static bool lease_holds(
 	struct model *m, const struct m_entity *e, const struct db_self *by)
 {
-	if (!e->alive || e->beat_us + e->lease_ms * INT64_C(1000) <= m->clock_us)
+	if (!e->alive || e->beat_us + e->lease_ms * INT64_C(1000) <= m->clock_us ||
+		broken == MODEL_TWIN_MAY_REGISTER)
 		return false;
 	return !(strcmp(e->host, by->host) == 0 && strcmp(e->boot_id, by->boot_id) == 0 &&
 			 by->boot_id[0] && !backend_is_there(m, e->backend));
@@ -339,7 +363,7 @@ static void backend_end(struct model *m, int pid, const struct model_session *bu
 {
 	struct model_session *s = session_of(m, pid);
 
-	if (s && s != but)
+	if (s && s != but && !m->may_not_terminate)
 		session_end(s);
 }
 
@@ -365,7 +389,13 @@ static struct m_entity *entity_make(struct model *m, const struct db_request *re
 	memset(e, 0, sizeof(*e));
 	e->id = req->self->entity;
 	e->incarnation = req->incarnation;
+	e->journal_from = m->now.nchanges;
 	return e;
+}
+
+static int journal_begin(const struct model *m, const struct m_entity *e)
+{
+	return e->journal_from > m->now.trimmed ? e->journal_from : m->now.trimmed;
 }
 
 static void tell_twin(struct model *m, const struct db_request *req)
@@ -455,7 +485,8 @@ static void run_resume(
 		return;
 	}
 	was_alive = e->alive;
-	out->lease.outcome = e->seq >= req->seq ? DB_RESUMED : DB_REWOUND;
+	out->lease.outcome =
+		e->seq >= req->seq || broken == MODEL_REWIND_UNNOTICED ? DB_RESUMED : DB_REWOUND;
 	backend_end(m, e->backend, s);
 	entity_is(e, req->self, s);
 	e->beat_us = m->clock_us;
@@ -493,6 +524,13 @@ static void run_leave(
 
 /* ---- publish ---- */
 
+static void written(const struct model *m, const struct m_entity *e, enum key_kind kind,
+	const char *key, const struct value *v)
+{
+	if (m->written)
+		m->written(m->written_arg, &e->id, kind, key, v);
+}
+
 static int write_item(struct model *m, struct m_entity *e, const struct batch_item *item,
 	bool force, struct buf *lines)
 {
@@ -507,6 +545,7 @@ static int write_item(struct model *m, struct m_entity *e, const struct batch_it
 	row->value = item->value;
 	row->value.stamp_us = m->clock_us - item->age_us;
 	row->seq = e->seq + 1;
+	written(m, e, item->kind, item->key, item->removed ? NULL : &row->value);
 	if (item->removed)
 		line_removed(lines, item->kind, item->key, item->age_us);
 	else
@@ -524,7 +563,7 @@ static void run_publish(
 
 	if (!e)
 		return;
-	if (!e->alive) {
+	if (!e->alive && broken != MODEL_DEAD_MAY_PUBLISH) {
 		fail(m, out, "PD002", "lease lost");
 		return;
 	}
@@ -562,35 +601,56 @@ static void tick_leases_anew(struct model *m)
 	}
 }
 
-static int tick_reap(struct model *m)
+static int tick_reap(struct model *m, bool dead[])
 {
 	int reaped = 0;
 
-	if (m->now.reaped_us < m->clock_us - LEASE_GAP_US || m->now.reaped_us > m->clock_us)
+	if ((m->now.reaped_us < m->clock_us - LEASE_GAP_US ||
+			m->now.reaped_us > m->clock_us) &&
+		broken != MODEL_REAP_AT_ONCE)
 		tick_leases_anew(m);
 	for (int i = 0; i < m->now.nentities; i++) {
 		struct m_entity *e = &m->now.entities[i];
 
-		if (!e->alive || e->beat_us + e->lease_ms * INT64_C(1000) >= m->clock_us)
+		if (!e->alive || e->beat_us + e->lease_ms * INT64_C(1000) >= m->clock_us ||
+			broken == MODEL_NO_REAPER)
 			continue;
 		e->alive = false;
+		e->seq += broken == MODEL_REAPER_MOVES_SEQ;
 		backend_end(m, e->backend, NULL);
+		dead[i] = true;
 		reaped++;
 	}
 	m->now.reaped_us = m->clock_us;
 	return reaped;
 }
 
+/* The index of the first entity behind `after`; -1: none. */
+static int entity_behind(const struct model *m, const struct entity_id *after)
+{
+	int best = -1;
+
+	for (int i = 0; i < m->now.nentities; i++) {
+		const struct entity_id *id = &m->now.entities[i].id;
+
+		if (memcmp(id, after, sizeof(*id)) > 0 &&
+			(best < 0 || memcmp(id, &m->now.entities[best].id, sizeof(*id)) < 0))
+			best = i;
+	}
+	return best;
+}
+
 static void tick_audit(struct model *m, struct buf *b)
 {
-	const struct m_entity *e;
+	static const struct entity_id none;
+	int at = entity_behind(m, &m->now.audit_after);
+	const struct m_entity *e = &m->now.entities[at < 0 ? 0 : at];
 	uint64_t digest = 0;
 	int rows = 0;
 
-	if (m->now.nentities == 0)
+	m->now.audit_after = at < 0 ? none : e->id;
+	if (at < 0 || broken == MODEL_NO_AUDIT)
 		return;
-	m->now.audit_after = (m->now.audit_after + 1) % m->now.nentities;
-	e = &m->now.entities[m->now.audit_after];
 	for (int kind = 0; kind < KEY_KINDS; kind++) {
 		for (int i = 0; i < MOST_KEYS; i++) {
 			if (!e->rows[kind][i].present)
@@ -603,13 +663,38 @@ static void tick_audit(struct model *m, struct buf *b)
 	buf_addf(b, "\t%d\t%016llx\n", rows, (unsigned long long)digest);
 }
 
-static void tick_pulse(struct model *m, const struct db_request *req, struct buf *b)
+/* Those that died, those that moved since shortly before the last tick, and a slice of
+ * the others. */
+static void tick_choose(struct model *m, int64_t since_us, bool chosen[])
+{
+	static const struct entity_id none;
+	int at = -1;
+
+	for (int i = 0; i < m->now.nentities; i++) {
+		if (m->now.entities[i].moved_us >= since_us)
+			chosen[i] = true;
+	}
+	for (int n = 0; n < m->slice; n++) {
+		at = entity_behind(m, &m->now.slice_after);
+		if (at < 0)
+			break;
+		chosen[at] = true;
+		m->now.slice_after = m->now.entities[at].id;
+	}
+	if (at < 0)
+		m->now.slice_after = none;
+}
+
+static void tick_pulse(
+	struct model *m, const struct db_request *req, const bool chosen[], struct buf *b)
 {
 	char id[ENTITY_ID_TEXT];
 
 	buf_addf(b, "1\tP\t1\t%s\t%s\t%lld\t%lld\n", entity_id_print(&req->self->entity, id),
 		req->incarnation.text, (long long)m->now.pulse, (long long)m->clock_us);
 	for (int i = 0; i < m->now.nentities; i++) {
+		if (!chosen[i] || broken == MODEL_NO_HEADS)
+			continue;
 		line_head(b, 'H', &m->now.entities[i]);
 		buf_addc(b, '\n');
 	}
@@ -630,6 +715,8 @@ struct model_tick *model_tick_begin(struct model_session *s, const struct db_req
 {
 	struct model *m = s->model;
 	struct model_tick *t = mem_alloc(sizeof(*t));
+	bool chosen[MOST_ENTITIES] = {false};
+	int64_t since_us = m->now.renewed_us - HEADS_SINCE_US;
 	struct m_entity *e;
 
 	t->session = s;
@@ -656,8 +743,9 @@ struct model_tick *model_tick_begin(struct model_session *s, const struct db_req
 		.has_coordinator = true,
 		.coordinator = e->id,
 		.pulse = m->now.pulse};
-	t->result.tick.reaped = tick_reap(m);
-	tick_pulse(m, req, &t->pulse);
+	t->result.tick.reaped = tick_reap(m, chosen);
+	tick_choose(m, since_us, chosen);
+	tick_pulse(m, req, chosen, &t->pulse);
 	commit(m, &t->before);
 	return t;
 }
@@ -724,9 +812,32 @@ static void give(const struct reader *r, struct buf *b)
 	buf_clear(b);
 }
 
+static int64_t age_of(const struct model *m, const struct m_row *row)
+{
+	int64_t age_us = m->clock_us - row->value.stamp_us;
+
+	return age_us > 0 ? age_us : 0;
+}
+
+/* The same entity as it was a few commits ago. */
+static const struct m_entity *entity_before(
+	const struct model *m, const struct m_entity *e)
+{
+	const struct m_state *then =
+		&m->kept[(m->now.commits + KEPT_COMMITS - 3) % KEPT_COMMITS];
+
+	for (int i = 0; m->now.commits > 3 && i < then->nentities; i++) {
+		if (entity_id_equal(&then->entities[i].id, &e->id))
+			return &then->entities[i];
+	}
+	return e;
+}
+
 static void read_entity(
 	const struct model *m, const struct m_entity *e, const struct reader *r)
 {
+	const struct m_entity *rows =
+		broken == MODEL_ROWS_BEFORE_HEADS ? entity_before(m, e) : e;
 	struct buf lines = {0}, b = {0};
 	int chunks = 0, chunk = 0;
 	const char *text;
@@ -734,11 +845,10 @@ static void read_entity(
 	line_entity(&lines, e);
 	for (int kind = 0; kind < KEY_KINDS; kind++) {
 		for (int i = 0; i < MOST_KEYS; i++) {
-			const struct m_row *row = &e->rows[kind][i];
+			const struct m_row *row = &rows->rows[kind][i];
 
 			if (row->present)
-				line_value(&lines, kind, m->keys[kind][i], &row->value,
-					m->clock_us - row->value.stamp_us);
+				line_value(&lines, kind, m->keys[kind][i], &row->value, age_of(m, row));
 		}
 	}
 	text = buf_str(&lines);
@@ -780,7 +890,7 @@ static bool journal_leads(
 	bool anchored = false;
 	int part = 0;
 
-	for (int i = m->now.trimmed; i < m->now.nchanges; i++) {
+	for (int i = journal_begin(m, e); i < m->now.nchanges; i++) {
 		const struct m_change *c = &m->changes[i];
 
 		if (!entity_id_equal(&c->entity, &e->id))
@@ -808,9 +918,9 @@ static void read_journal(
 		return;
 	header(&b, m, 'S', e, 0, 0, 0, NULL);
 	give(r, &b);
-	if (!journal_leads(m, e, req))
+	if (!journal_leads(m, e, req) && broken != MODEL_JOURNAL_WITH_HOLES)
 		return;
-	for (int i = m->now.trimmed; i < m->now.nchanges; i++) {
+	for (int i = journal_begin(m, e); i < m->now.nchanges; i++) {
 		const struct m_change *c = &m->changes[i];
 
 		if (entity_id_equal(&c->entity, &e->id) && c->to_seq > req->seq)
@@ -851,7 +961,9 @@ void model_run(struct model_session *s, const struct db_request *req,
 		read_journal(s->model, req, &r);
 	else
 		runs[req->op](s, req, out);
-	if (runs[req->op] && req->op != DB_TICK && out->ok)
+	if (!out->ok && req->op != DB_TICK)
+		s->model->now = before;
+	else if (runs[req->op] && req->op != DB_TICK)
 		commit(s->model, &before);
 }
 
@@ -862,6 +974,7 @@ struct model *model_new(void)
 	struct model *m = mem_alloc(sizeof(*m));
 
 	m->chunk_bytes = 7000;
+	m->slice = 10;
 	m->clock_us = 1;
 	return m;
 }
@@ -884,6 +997,10 @@ struct model *model_fork(const struct model *m, int lost)
 	}
 	f->clock_us = m->clock_us;
 	f->chunk_bytes = m->chunk_bytes;
+	f->slice = m->slice;
+	f->may_not_terminate = m->may_not_terminate;
+	f->written = m->written;
+	f->written_arg = m->written_arg;
 	f->last_pid = m->last_pid + 1000;
 	model_crash(f, lost);
 	return f;
@@ -922,12 +1039,21 @@ int model_commits(const struct model *m)
 	return m->now.commits;
 }
 
+/* How many of the last `most` commits can be taken back: older states are overwritten. */
+static int commits_kept(const struct model *m, int most)
+{
+	int n = 0;
+
+	while (n < most && n < m->now.commits &&
+		   m->kept[(m->now.commits - n - 1) % KEPT_COMMITS].commits ==
+			   m->now.commits - n - 1)
+		n++;
+	return n;
+}
+
 int model_crash(struct model *m, int lost)
 {
-	int most = m->now.commits < KEPT_COMMITS ? m->now.commits : KEPT_COMMITS;
-
-	if (lost > most)
-		lost = most;
+	lost = commits_kept(m, lost);
 	if (lost > 0)
 		m->now = m->kept[(m->now.commits - lost) % KEPT_COMMITS];
 	for (struct model_session *s = m->sessions; s; s = s->next)
@@ -1009,6 +1135,72 @@ bool model_tamper(struct model *m, const struct entity_id *id, enum key_kind kin
 		return false;
 	row->value = *v;
 	return true;
+}
+
+bool model_tamper_any(struct model *m, const struct entity_id *id, enum key_kind kind,
+	const char *key, const struct value *v)
+{
+	struct m_entity *e = entity_of(m, id);
+	struct m_row *row;
+
+	if (!e)
+		return false;
+	row = &e->rows[kind][key_of(m, kind, key)];
+	row->present = v != NULL;
+	if (v)
+		row->value = *v;
+	written(m, e, kind, key, v);
+	return true;
+}
+
+bool model_remove(struct model *m, const struct entity_id *id)
+{
+	struct m_state before = m->now;
+	struct m_entity *e = entity_of(m, id);
+	struct buf b = {0};
+	char text[ENTITY_ID_TEXT];
+
+	if (!e || (e->alive && e->beat_us + e->lease_ms * INT64_C(1000) > m->clock_us))
+		return false;
+	buf_addf(&b, "1\tX\t1\t%s\t%s\t%lld\t%lld\n", entity_id_print(id, text),
+		e->incarnation.text, (long long)e->seq, (long long)m->clock_us);
+	backend_end(m, e->backend, NULL);
+	m->now.nentities--;
+	memmove(e, e + 1, (size_t)(m->now.entities + m->now.nentities - e) * sizeof(*e));
+	commit(m, &before);
+	notify(m, buf_str(&b));
+	buf_clear(&b);
+	return true;
+}
+
+void model_forget_token(struct model *m)
+{
+	m->now.token.text[0] = '\0';
+	m->now.renewed_us = 0;
+}
+
+void model_end(struct model_session *s)
+{
+	session_end(s);
+}
+
+void model_set_terminate(struct model *m, bool may)
+{
+	m->may_not_terminate = !may;
+}
+
+void model_set_slice(struct model *m, int heads)
+{
+	m->slice = heads;
+}
+
+void model_on_write(struct model *m,
+	void (*fn)(void *arg, const struct entity_id *id, enum key_kind kind, const char *key,
+		const struct value *v),
+	void *arg)
+{
+	m->written = fn;
+	m->written_arg = arg;
 }
 
 void model_trim(struct model *m)

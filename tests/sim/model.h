@@ -65,6 +65,41 @@ bool model_tamper(struct model *m, const struct entity_id *id, enum key_kind kin
 	const char *key, const struct value *v);
 void model_trim(struct model *m);
 
+/* As model_tamper(), but also inserts and (v NULL) deletes. False: no such entity. */
+bool model_tamper_any(struct model *m, const struct entity_id *id, enum key_kind kind,
+	const char *key, const struct value *v);
+/* remove(): forget an entity. False: it is alive, or unknown. */
+bool model_remove(struct model *m, const struct entity_id *id);
+/* The coordinator's token is nobody's any more. */
+void model_forget_token(struct model *m);
+void model_end(struct model_session *s); /* the server closes it; freed with the model */
+/* May the functions end other sessions (pg_signal_backend)? Default: yes. */
+void model_set_terminate(struct model *m, bool may);
+void model_set_slice(struct model *m, int heads); /* in a pulse; default 10 */
+/* Told of every row that is written or removed (v NULL). */
+void model_on_write(struct model *m,
+	void (*fn)(void *arg, const struct entity_id *id, enum key_kind kind, const char *key,
+		const struct value *v),
+	void *arg);
+
+/* Rules that the functions keep, broken on purpose: do the tests notice? */
+enum model_rule {
+	MODEL_ALL_RULES,
+	MODEL_NO_SESSION_TOKEN,   /* publish() does not look at the session */
+	MODEL_NO_INCARNATION,     /* nor at the incarnation */
+	MODEL_ROWS_BEFORE_HEADS,  /* read_rows(): rows of an older snapshot than the heads */
+	MODEL_REAP_AT_ONCE,       /* no new leases after nobody looked for a while */
+	MODEL_REAPER_MOVES_SEQ,   /* without telling */
+	MODEL_NO_AUDIT,           /* in the pulse */
+	MODEL_NO_HEADS,           /* in the pulse */
+	MODEL_TWIN_MAY_REGISTER,  /* whoever holds the lease */
+	MODEL_REWIND_UNNOTICED,   /* resume() does not compare seq */
+	MODEL_JOURNAL_WITH_HOLES, /* read_journal() gives what it has */
+	MODEL_DEAD_MAY_PUBLISH,   /* publish() does not look whether it was reaped */
+	MODEL_NO_REAPER
+};
+void model_break(enum model_rule rule); /* in all models */
+
 /* Looking: what an entity says; whether it is alive; the head. NULL: no row. */
 const struct value *model_row(const struct model *m, const struct entity_id *id,
 	enum key_kind kind, const char *key);

@@ -1,0 +1,430 @@
+/* What must hold: at every step, and when all faults are over. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node_parts.h"
+#include "sim.h"
+
+uint32_t device_bit(const struct value *v)
+{
+	return UINT32_C(1) << ((int)v->state * 2 + v->held);
+}
+
+static int key_number(enum key_kind kind, const char *key)
+{
+	for (int i = 0; i < MOST_SIM_KEYS; i++) {
+		if (strcmp(key_name(kind, i), key) == 0)
+			return i;
+	}
+	return -1;
+}
+
+/* May what was known at that time be older than what the database says now? */
+static bool rewound_since(const struct sim *sim, int64_t at_us)
+{
+	int up = 0;
+
+	for (int i = 0; i < sim->nservers; i++)
+		up += sim->servers[i].up;
+	return up > 1 || at_us <= sim->lenient_until_us;
+}
+
+/* ---- at every step ---- */
+
+void check_written(void *arg, const struct entity_id *id, enum key_kind kind,
+	const char *key, const struct value *v)
+{
+	struct sim *sim = arg;
+
+	(void)id;
+	(void)key;
+	if (kind == KEY_MAILBOX && v && v->fresh < MOST_VERSIONS)
+		sim->versions[v->fresh].order = ++sim->commit_order;
+}
+
+/* Only who was given the entity last may write for it. */
+void check_ran(struct wire *w, const struct db_request *req, const struct db_result *res)
+{
+	struct sim *sim = w->box->sim;
+	int entity = box_of_entity(sim, &w->box->id);
+	struct box **holder = &sim->holders[w->server->number][entity];
+
+	if (!res->ok)
+		return;
+	if (req->op == DB_REGISTER || req->op == DB_RESUME) {
+		if (res->lease.outcome != DB_LOST && res->lease.outcome != DB_REFUSED)
+			*holder = w->box;
+	} else if (req->op == DB_PUBLISH && *holder && *holder != w->box) {
+		sim_fail(
+			sim, "%s wrote though the entity is %s's", w->box->name, (*holder)->name);
+	}
+}
+
+static void check_mailbox(struct box *b, int entity, int key, uint32_t number)
+{
+	struct sim *sim = b->sim;
+	struct shown *shown = &b->shown[entity][key];
+	const struct version *v = &sim->versions[number];
+
+	if ((int)number >= sim->next_version || v->entity != entity || v->key != key ||
+		v->order == 0)
+		sim_fail(sim, "%s shows %s of box%d as %u: it never was", b->name,
+			key_name(KEY_MAILBOX, key), entity, number);
+	if (v->order < shown->order && !rewound_since(sim, shown->at_us))
+		sim_fail(sim, "%s shows %s of box%d as %u, which is older than what it showed",
+			b->name, key_name(KEY_MAILBOX, key), entity, number);
+	shown->order = v->order;
+	shown->at_us = sim->now_us;
+}
+
+void check_put(struct sim *sim, const struct cache_entity *e, enum key_kind kind,
+	const char *key, const struct value *v)
+{
+	int entity = box_of_entity(sim, &e->id), number = key_number(kind, key);
+
+	if (e->self || !sim->current)
+		return;
+	if (entity < 0 || number < 0)
+		sim_fail(sim, "%s shows %s of somebody unknown", sim->current->name, key);
+	if (kind == KEY_MAILBOX)
+		check_mailbox(sim->current, entity, number, v->fresh);
+	else if (!(sim->device_said[entity][number] & device_bit(v)))
+		sim_fail(sim, "%s shows %s of box%d as %s: it never said so", sim->current->name,
+			key, entity, state_name(v->state));
+}
+
+/* What is known of an entity does not go back, but after a rewind. */
+static void check_head(struct box *b, const struct cache_entity *e)
+{
+	struct sim *sim = b->sim;
+	int entity = box_of_entity(sim, &e->id);
+	struct known *was = &b->heads[entity < 0 ? 0 : entity];
+
+	if (entity < 0 || e->self)
+		return;
+	if (uuid_equal(&was->incarnation, &e->head.incarnation) && e->head.seq < was->seq &&
+		!rewound_since(sim, was->at_us))
+		sim_fail(sim, "%s went back from seq %lld to %lld of box%d", b->name,
+			(long long)was->seq, (long long)e->head.seq, entity);
+	if (was->seq == e->head.seq && uuid_equal(&was->incarnation, &e->head.incarnation))
+		return;
+	was->incarnation = e->head.incarnation;
+	was->seq = e->head.seq;
+	was->at_us = sim->now_us;
+}
+
+void check_box(struct box *b)
+{
+	struct cache *c = b->node->cache;
+
+	for (int i = 0; i < cache_entities(c); i++)
+		check_head(b, cache_entity_at(c, i));
+}
+
+/* ---- at the end ---- */
+
+struct look {
+	struct box *box;
+	const struct model *model;
+	struct buf *why;
+	bool good;
+	const struct entity_id *id; /* whose rows */
+	const struct cache_entity *entity;
+	int rows;
+};
+
+static void differs(struct look *look, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+static void differs(struct look *look, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!look->good)
+		return; /* the first thing that differs says enough */
+	look->good = false;
+	buf_reset(look->why);
+	buf_addf(look->why, "%s: ", look->box->name);
+	va_start(ap, fmt);
+	buf_addv(look->why, fmt, ap);
+	va_end(ap);
+}
+
+static bool row_is_in_outbox(
+	void *arg, enum key_kind kind, const char *key, const struct value *v)
+{
+	struct look *look = arg;
+	const struct value *own = outbox_get(look->box->node->outbox, kind, key);
+
+	if (!look->box->publish[kind])
+		differs(look, "the database has %s, which is not published", key);
+	else if (!own || !value_same(kind, own, v))
+		differs(look, "the database has %s, %s %u; it said %s %u", key,
+			state_name(v->state), v->fresh, own ? state_name(own->state) : "nothing",
+			own ? own->fresh : 0);
+	return true;
+}
+
+static void row_is_in_database(void *arg, enum key_kind kind, const char *key,
+	const struct value *v, int64_t said_us)
+{
+	struct look *look = arg;
+	struct node *n = look->box->node;
+	const struct value *shown = cache_get(n->cache, n->self, kind, key);
+
+	(void)said_us;
+	if (look->box->publish[kind] && !model_row(look->model, &look->box->id, kind, key))
+		differs(look, "the database does not have %s", key);
+	if (!shown || !value_same(kind, shown, v))
+		differs(look, "does not show its own %s", key);
+	look->rows++;
+}
+
+/* What was said here since the process began is what its outbox has. */
+static void check_said(struct look *look)
+{
+	struct box *b = look->box;
+
+	for (int i = 0; i < KEY_KINDS * b->sim->plan.keys; i++) {
+		enum key_kind kind = (enum key_kind)(i % KEY_KINDS);
+		const char *key = key_name(kind, i / KEY_KINDS);
+		const struct said *said = &b->said[kind][i / KEY_KINDS];
+		const struct value *own = outbox_get(b->node->outbox, kind, key);
+
+		if (!said->stated)
+			continue;
+		if (said->present != (own != NULL) ||
+			(own && !value_same(kind, own, &said->value)))
+			differs(look, "its outbox does not have what it said of %s", key);
+	}
+}
+
+static void check_own(struct look *look)
+{
+	struct node *n = look->box->node;
+	struct payload_head head;
+
+	if (outbox_dirty(n->outbox) > 0)
+		differs(look, "%zu keys are not sent", outbox_dirty(n->outbox));
+	if (!model_head(look->model, &look->box->id, &head))
+		differs(look, "the database does not know it");
+	else if (!head.alive || head.seq != n->lease.seq ||
+			 !uuid_equal(&head.incarnation, &n->lease.incarnation))
+		differs(look, "the database's head is another one: alive %d, seq %lld, own %lld",
+			head.alive, (long long)head.seq, (long long)n->lease.seq);
+	check_said(look);
+	look->rows = 0;
+	outbox_each(n->outbox, row_is_in_database, look);
+	if (look->rows != n->self->rows[KEY_DEVICE] + n->self->rows[KEY_MAILBOX])
+		differs(look, "shows more of its own than it said");
+	model_each_row(look->model, &look->box->id, row_is_in_outbox, look);
+}
+
+static bool row_is_in_cache(
+	void *arg, enum key_kind kind, const char *key, const struct value *v)
+{
+	struct look *look = arg;
+	const struct value *shown =
+		cache_get(look->box->node->cache, look->entity, kind, key);
+
+	look->rows++;
+	if (!shown || !value_same(kind, shown, v))
+		differs(look, "shows %s %u for %s of box%d, the database %s %u",
+			shown ? state_name(shown->state) : "nothing", shown ? shown->fresh : 0, key,
+			box_of_entity(look->box->sim, look->id), state_name(v->state), v->fresh);
+	return true;
+}
+
+static void check_other(struct look *look, const struct payload_head *head)
+{
+	struct cache *c = look->box->node->cache;
+	const struct cache_entity *e = cache_entity_find(c, look->id);
+	int number = box_of_entity(look->box->sim, look->id);
+
+	if (!e) {
+		differs(look, "does not know box%d", number);
+		return;
+	}
+	if (e->head.seq != head->seq || !uuid_equal(&e->head.incarnation, &head->incarnation))
+		differs(look, "knows seq %lld of box%d, the database %lld",
+			(long long)e->head.seq, number, (long long)head->seq);
+	if (e->head.alive != head->alive || e->head.reporting != head->reporting)
+		differs(look, "takes box%d for %s, the database does not", number,
+			e->head.alive ? "alive" : "dead");
+	look->entity = e;
+	look->rows = 0;
+	model_each_row(look->model, look->id, row_is_in_cache, look);
+	if (look->rows != e->rows[KEY_DEVICE] + e->rows[KEY_MAILBOX])
+		differs(look, "shows more of box%d than the database has", number);
+}
+
+/* ---- sums ---- */
+
+struct truth {
+	unsigned set; /* devices */
+	bool any;
+	int64_t stamp_us;
+	struct entity_id writer;
+	uint32_t fresh;
+};
+
+static void truth_add(struct truth *t, const struct entity_id *id, const struct value *v)
+{
+	int order = memcmp(id, &t->writer, sizeof(*id));
+
+	t->set |= state_bit(v->state);
+	if (t->any &&
+		(v->stamp_us < t->stamp_us || (v->stamp_us == t->stamp_us && order < 0)))
+		return;
+	t->any = true;
+	t->stamp_us = v->stamp_us;
+	t->writer = *id;
+	t->fresh = v->fresh;
+}
+
+/* What it adds up to, by what the database has of others and the node of itself. */
+static void truth_find(
+	struct look *look, enum key_kind kind, const char *key, struct truth *t)
+{
+	struct sim *sim = look->box->sim;
+	struct node *n = look->box->node;
+	bool own = n->phase == NODE_READY;
+
+	memset(t, 0, sizeof(*t));
+	for (int i = 0; i < sim->nboxes; i++) {
+		const struct entity_id *id = &sim->boxes[i].id;
+		const struct value *v = model_row(look->model, id, kind, key);
+		struct payload_head head;
+		bool self = own && entity_id_equal(id, &look->box->id);
+
+		if (box_of_entity(sim, id) != i)
+			continue;
+		if (self && !look->box->publish[kind])
+			v = cache_get(n->cache, n->self, kind, key);
+		if (!v || !v->held)
+			continue;
+		if (self || (look->box->subscribe[kind] && model_head(look->model, id, &head) &&
+						head.alive))
+			truth_add(t, id, v);
+	}
+}
+
+static void check_device(struct look *look, int number)
+{
+	const char *key = key_name(KEY_DEVICE, number);
+	struct truth t;
+	enum device_state is = node_device_state(look->box->node, key), should;
+
+	truth_find(look, KEY_DEVICE, key, &t);
+	should = t.any ? state_sum(t.set) : state_default(key);
+	if (is != should)
+		differs(look, "says %s is %s, it is %s", key, state_name(is), state_name(should));
+}
+
+static void check_mailbox_sum(struct look *look, int number)
+{
+	const char *key = key_name(KEY_MAILBOX, number);
+	struct truth t;
+	struct sum sum;
+
+	truth_find(look, KEY_MAILBOX, key, &t);
+	cache_sum(look->box->node->cache, KEY_MAILBOX, key, &sum);
+	if (sum.value.fresh != t.fresh)
+		differs(look, "says %s has %u, it has %u", key, sum.value.fresh, t.fresh);
+}
+
+static void check_hint(struct look *look, int number)
+{
+	struct box *b = look->box;
+	const struct hint *hint = hints_at(b->hints, number);
+	int keys = b->sim->plan.keys;
+	enum device_state one = node_device_state(b->node, key_name(KEY_DEVICE, number));
+	enum device_state two =
+		node_device_state(b->node, key_name(KEY_DEVICE, (number + 1) % keys));
+	enum exten_state should = exten_state_of(state_sum(state_bit(one) | state_bit(two)));
+
+	if (hint->state != should || b->watched[number] != (int)should)
+		differs(look, "hint %d is %s and told as %d, it is %s", number,
+			exten_state_label(hint->state), b->watched[number],
+			exten_state_label(should));
+}
+
+/* ---- all of it ---- */
+
+/* Of boxes with one entity id, one holds it; the others are refused. */
+static bool box_is_refused(const struct box *b)
+{
+	for (int i = 0; i < b->sim->nboxes; i++) {
+		const struct box *other = &b->sim->boxes[i];
+
+		if (other != b && other->node && entity_id_equal(&other->id, &b->id) &&
+			other->node->phase == NODE_READY && b->node->phase == NODE_REFUSED)
+			return true;
+	}
+	return false;
+}
+
+static void check_node(struct look *look)
+{
+	struct box *b = look->box;
+	struct sim *sim = b->sim;
+	bool refused = box_is_refused(b);
+
+	if (!refused && b->node->phase != NODE_READY)
+		differs(look, "is %s", node_phase_name(b->node->phase));
+	if (cache_is_stale(b->node->cache))
+		differs(look, "takes the others for stale");
+	if (!refused)
+		check_own(look);
+	for (int i = 0; i < sim->nboxes; i++) {
+		struct payload_head head;
+		const struct cache_entity *e;
+
+		look->id = &sim->boxes[i].id;
+		if (!refused && entity_id_equal(look->id, &b->id))
+			continue;
+		e = cache_entity_find(b->node->cache, look->id);
+		if (model_head(look->model, look->id, &head))
+			check_other(look, &head);
+		else if (e && (e->rows[KEY_DEVICE] > 0 || e->rows[KEY_MAILBOX] > 0))
+			differs(look, "shows box%d, which is removed", i);
+	}
+	for (int i = 0; i < sim->plan.keys; i++) {
+		check_device(look, i);
+		check_mailbox_sum(look, i);
+		check_hint(look, i);
+	}
+}
+
+/* Nobody lives who has no process. */
+static void check_dead(struct look *look)
+{
+	struct sim *sim = look->box->sim;
+	struct payload_head head;
+
+	for (int i = 0; i < sim->nboxes; i++) {
+		if (sim->boxes[i].node && entity_id_equal(&sim->boxes[i].id, &look->box->id))
+			return;
+	}
+	if (model_head(look->model, &look->box->id, &head) && head.alive)
+		differs(look, "is dead, the database takes it for alive");
+}
+
+bool check_agree(struct sim *sim, struct buf *why)
+{
+	struct look look = {
+		.model = sim->servers[sim->primary].model, .why = why, .good = true};
+	bool any = false;
+
+	for (int i = 0; i < sim->nboxes; i++)
+		any = any || sim->boxes[i].node;
+	for (int i = 0; any && i < sim->nboxes; i++) {
+		look.box = &sim->boxes[i];
+		if (look.box->node)
+			check_node(&look);
+		else
+			check_dead(&look);
+	}
+	return look.good;
+}

@@ -1,0 +1,494 @@
+/* Faults: what each does when its time comes, and how all of them end. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+#include "node_parts.h"
+#include "sim.h"
+
+/* For so long after a rewind old words may still be on their way. */
+#define LENIENT_US (5 * SECOND)
+
+static const char *const names[FAULT_KINDS] = {"cut", "cut_before", "cut_after",
+	"cut_read", "lose_answer", "late_request", "error", "note_lost", "note_twice",
+	"stall", "forge", "partition", "crash", "outage", "failover", "split", "node_crash",
+	"node_power_off", "node_stop", "node_dies", "pause", "pause_coordinator",
+	"coordinator_lost", "twin", "tamper", "trim", "clock", "toggle", "remove"};
+
+const char *fault_name(enum fault_kind kind)
+{
+	return names[kind];
+}
+
+void fault_print(const struct fault *f, struct buf *out)
+{
+	buf_addf(out, "%8.3f s  %s box%d for %.3f s (%lld, %lld)\n",
+		(double)f->at_us / SECOND, names[f->kind], f->box, (double)f->for_us / SECOND,
+		(long long)f->a, (long long)f->b);
+}
+
+static int64_t fault_end_us(const struct sim *sim, const struct fault *f)
+{
+	int64_t end_us = sim->now_us + f->for_us;
+
+	return end_us < sim->plan.faults_end_us ? end_us : sim->plan.faults_end_us;
+}
+
+static struct event *fault_later(struct sim *sim, const struct fault *f,
+	void (*run)(struct sim *sim, struct event *ev), int index)
+{
+	struct event *ev = event_add(sim, fault_end_us(sim, f), run);
+
+	ev->index = index;
+	return ev;
+}
+
+static void order_is_loose(struct sim *sim)
+{
+	sim->lenient_until_us = sim->now_us + LENIENT_US;
+}
+
+static struct box *fault_box(struct sim *sim, const struct fault *f)
+{
+	return &sim->boxes[f->box];
+}
+
+static struct server *primary(struct sim *sim)
+{
+	return &sim->servers[sim->primary];
+}
+
+/* ---- connections ---- */
+
+static void begin_cut(struct sim *sim, struct fault *f)
+{
+	net_cut(fault_box(sim, f), f->a % 3 == 0);
+}
+
+static void begin_armed(struct sim *sim, struct fault *f)
+{
+	struct box *b = fault_box(sim, f);
+
+	b->armed[f->kind] = true;
+	b->armed_for_us[f->kind] = f->for_us;
+}
+
+static void begin_notes(struct sim *sim, struct fault *f)
+{
+	struct wire *w = fault_box(sim, f)->main.wire;
+
+	if (!w)
+		return;
+	if (f->kind == FAULT_NOTE_LOST)
+		w->lose_notes = 1 + (int)(f->a % 8);
+	else
+		w->repeat_notes = 1 + (int)(f->a % 8);
+}
+
+static void begin_stall(struct sim *sim, struct fault *f)
+{
+	struct box *b = fault_box(sim, f);
+
+	if (b->main.wire)
+		b->main.wire->stalled_us = fault_end_us(sim, f);
+	if (b->reader.wire && f->a % 2 == 0)
+		b->reader.wire->stalled_us = fault_end_us(sim, f);
+}
+
+static void begin_partition(struct sim *sim, struct fault *f)
+{
+	struct box *b = fault_box(sim, f);
+
+	b->apart_until_us = fault_end_us(sim, f);
+	net_apart(b);
+}
+
+/* ---- a word that nobody said ---- */
+
+static void forge_change(struct sim *sim, const struct fault *f,
+	const struct payload_head *head, int64_t from, const char *incarnation,
+	struct buf *out)
+{
+	int key = (int)(f->b % sim->plan.keys);
+	int entity = box_of_entity(sim, &head->entity);
+	char id[ENTITY_ID_TEXT];
+	struct value v = {
+		.state = (enum device_state)(f->b / 10 % STATE_COUNT), .held = true};
+
+	sim->device_said[entity][key] |= device_bit(&v);
+	buf_addf(out, "1\tC\t1\t%s\t%s\t%lld\t%lld\t1\t1\ta\t-\t0\t%lld\nD\t%d\th\t0\t%s\n",
+		entity_id_print(&head->entity, id), incarnation, (long long)from,
+		(long long)from + 1, (long long)sim->now_us, (int)v.state,
+		key_name(KEY_DEVICE, key));
+}
+
+static void forge_pulse(const struct payload_head *head, int64_t seq, bool alive,
+	int64_t number, struct buf *out)
+{
+	char id[ENTITY_ID_TEXT];
+
+	buf_addf(out, "1\tP\t1\t%s\t%s\t%lld\t1700000000000000\nH\t%s\t%s\t%lld\t%s\n",
+		entity_id_print(&head->entity, id), head->incarnation.text, (long long)number, id,
+		head->incarnation.text, (long long)seq, alive ? "a" : "-");
+}
+
+static void forge_audit(const struct payload_head *head, struct buf *out)
+{
+	char id[ENTITY_ID_TEXT];
+
+	buf_addf(out,
+		"1\tP\t1\t%s\t%s\t7\t1700000000000000\nA\t%s\t%s\t%lld\ta\t3\t00000000000000ff\n",
+		entity_id_print(&head->entity, id), head->incarnation.text, id,
+		head->incarnation.text, (long long)head->seq);
+}
+
+static void forge_text(struct sim *sim, const struct fault *f,
+	const struct payload_head *head, struct buf *out)
+{
+	static const char other[] = "11111111-2222-4333-8444-555555555555";
+	char id[ENTITY_ID_TEXT];
+
+	switch (f->a % 9) {
+	case 0:
+		buf_adds(out, "1\tC\t1\tnonsense\n\nD\t99\n");
+		break;
+	case 1: /* what comes next */
+		forge_change(sim, f, head, head->seq, head->incarnation.text, out);
+		break;
+	case 2: /* far ahead */
+		forge_change(sim, f, head, head->seq + 1000, head->incarnation.text, out);
+		break;
+	case 3:
+		forge_change(sim, f, head, head->seq, other, out);
+		break;
+	case 4:
+		forge_pulse(head, head->seq + 5, true, 1000000, out);
+		break;
+	case 5:
+		forge_pulse(head, head->seq > 2 ? head->seq - 2 : 0, true, 3, out);
+		break;
+	case 6: /* dead at the head that is known */
+		forge_pulse(head, head->seq, false, 4, out);
+		break;
+	case 7:
+		forge_audit(head, out);
+		break;
+	default:
+		buf_addf(out, "1\tX\t1\t%s\t%s\t%lld\t1700000000000000\n",
+			entity_id_print(&head->entity, id), head->incarnation.text,
+			(long long)head->seq);
+	}
+}
+
+static void begin_forge(struct sim *sim, struct fault *f)
+{
+	struct server *s = primary(sim);
+	struct payload_head head;
+	struct buf text = {0};
+
+	if (!s->up || !model_head(s->model, &fault_box(sim, f)->id, &head))
+		return;
+	forge_text(sim, f, &head, &text);
+	story("somebody forges: %s", buf_str(&text));
+	order_is_loose(sim);
+	model_forge(s->model, buf_str(&text));
+	net_server_flush(sim, s);
+	buf_clear(&text);
+}
+
+/* ---- the database ---- */
+
+static void server_is_back(struct sim *sim, struct event *ev)
+{
+	struct server *s = &sim->servers[ev->index];
+
+	if (ev->index != sim->primary || s->up)
+		return;
+	story("server %d is up", s->number);
+	s->up = true;
+}
+
+static void begin_crash(struct sim *sim, struct fault *f)
+{
+	struct server *s = primary(sim);
+	int lost = f->kind == FAULT_CRASH ? (int)(f->a % 20) : 0;
+
+	if (!s->up)
+		return;
+	lost = model_crash(s->model, lost);
+	story("server %d goes down, %d commits are lost", s->number, lost);
+	if (lost > 0)
+		order_is_loose(sim);
+	net_server_down(sim, s);
+	fault_later(sim, f, server_is_back, s->number);
+}
+
+static struct server *server_fork(struct sim *sim, const struct fault *f)
+{
+	struct server *old = primary(sim), *s;
+	int lost = (int)(f->a % 25);
+
+	if (sim->nservers == MOST_SERVERS || !old->up)
+		return NULL;
+	s = &sim->servers[sim->nservers];
+	s->number = sim->nservers++;
+	s->model = model_fork(old->model, lost);
+	s->clock_offset_us = old->clock_offset_us + f->b % 2000001 - SECOND;
+	sim->primary = s->number;
+	story("server %d takes over from server %d, %d commits behind", s->number,
+		old->number, model_commits(old->model) - model_commits(s->model));
+	order_is_loose(sim);
+	return s;
+}
+
+static void begin_failover(struct sim *sim, struct fault *f)
+{
+	struct server *old = primary(sim), *s = server_fork(sim, f);
+
+	if (!s)
+		return;
+	net_server_down(sim, old);
+	fault_later(sim, f, server_is_back, s->number);
+}
+
+static void server_is_fenced(struct sim *sim, struct event *ev)
+{
+	struct server *s = &sim->servers[ev->index];
+
+	if (!s->up || ev->index == sim->primary)
+		return;
+	story("server %d, which nobody needs, ends", s->number);
+	order_is_loose(sim);
+	net_server_down(sim, s);
+}
+
+static void begin_split(struct sim *sim, struct fault *f)
+{
+	struct server *old = primary(sim), *s = server_fork(sim, f);
+
+	if (!s)
+		return;
+	s->up = true;
+	for (int i = 0; i < sim->nboxes; i++) {
+		if (f->b >> i & 1)
+			net_cut(&sim->boxes[i], false);
+	}
+	fault_later(sim, f, server_is_fenced, old->number);
+}
+
+static void begin_clock(struct sim *sim, struct fault *f)
+{
+	static const int64_t spans[] = {SECOND, 10 * SECOND, 60 * SECOND, 3600 * SECOND};
+	int64_t span_us = spans[f->a % 4];
+	int64_t jump_us = f->b * span_us / 500000 - span_us;
+
+	story(
+		"the clock of server %d jumps by %.1f s", sim->primary, (double)jump_us / SECOND);
+	primary(sim)->clock_offset_us += jump_us;
+}
+
+static void begin_tamper(struct sim *sim, struct fault *f)
+{
+	struct box *b = fault_box(sim, f);
+	enum key_kind kind = f->a & 1 ? KEY_DEVICE : KEY_MAILBOX;
+	int key = (int)(f->a / 10 % sim->plan.keys), entity = box_of_entity(sim, &b->id);
+	struct value v = {
+		.held = true, .stamp_us = INT64_C(1700000000) * SECOND + sim->now_us};
+	bool gone = f->b % 3 == 0;
+
+	if (kind == KEY_DEVICE) {
+		v.state = (enum device_state)(f->b % STATE_COUNT);
+		sim->device_said[entity][key] |= device_bit(&v);
+	} else {
+		v.fresh = (uint32_t)sim->next_version++;
+		sim->versions[v.fresh] = (struct version){.entity = entity, .key = key};
+	}
+	net_clock(sim, primary(sim));
+	if (model_tamper_any(
+			primary(sim)->model, &b->id, kind, key_name(kind, key), gone ? NULL : &v))
+		story("by hand: what %s says of %s is %s %u", b->name, key_name(kind, key),
+			gone ? "nothing" : state_name(v.state), v.fresh);
+}
+
+static void begin_trim(struct sim *sim, struct fault *f)
+{
+	(void)f;
+	model_trim(primary(sim)->model);
+}
+
+static void begin_coordinator_lost(struct sim *sim, struct fault *f)
+{
+	(void)f;
+	model_forget_token(primary(sim)->model);
+}
+
+static void begin_remove(struct sim *sim, struct fault *f)
+{
+	struct server *s = primary(sim);
+
+	if (!s->up)
+		return;
+	net_clock(sim, s);
+	if (model_remove(s->model, &fault_box(sim, f)->id)) {
+		story("an administrator removes %s", fault_box(sim, f)->name);
+		order_is_loose(sim);
+	}
+	net_server_flush(sim, s);
+}
+
+/* ---- processes ---- */
+
+static void box_comes(struct sim *sim, struct event *ev)
+{
+	if (!sim->boxes[ev->index].stays_dead)
+		box_start(&sim->boxes[ev->index]);
+}
+
+static void begin_node_crash(struct sim *sim, struct fault *f)
+{
+	struct box *b = fault_box(sim, f);
+	bool power = f->kind == FAULT_NODE_POWER_OFF;
+
+	if (!b->node)
+		return;
+	if (power)
+		snprintf(b->boot_id, sizeof(b->boot_id), "boot%d.%d", b->number, ++b->boots);
+	box_stop(b, !power);
+	if (f->kind == FAULT_NODE_DIES)
+		b->stays_dead = true;
+	else
+		fault_later(sim, f, box_comes, b->number);
+}
+
+static void begin_node_stop(struct sim *sim, struct fault *f)
+{
+	struct box *b = fault_box(sim, f);
+
+	box_leave(b);
+	fault_later(sim, f, box_comes, b->number);
+}
+
+static void begin_pause(struct sim *sim, struct fault *f)
+{
+	struct box *b = fault_box(sim, f);
+
+	for (int i = 0; f->kind == FAULT_PAUSE_COORDINATOR && i < sim->nboxes; i++) {
+		if (sim->boxes[i].node && coordinator_is_us(&sim->boxes[i].node->coordinator))
+			b = &sim->boxes[i];
+	}
+	story("%s is paused", b->name);
+	b->paused_until_us = fault_end_us(sim, f);
+}
+
+static void begin_toggle(struct sim *sim, struct fault *f)
+{
+	struct box *b = fault_box(sim, f);
+	bool *flag = f->a & 1 ? b->publish : b->subscribe;
+
+	flag[f->b & 1] = !flag[f->b & 1];
+	if (!b->node || b->paused_until_us > sim->now_us || b->left)
+		return;
+	box_turn_begin(b);
+	story("%s %ss is %s", f->a & 1 ? "publishing" : "subscribing to",
+		key_kind_name(f->b & 1), flag[f->b & 1] ? "on" : "off");
+	node_reconfigure(b->node, b->publish, b->subscribe, sim->plan.stale_after_ms);
+	box_turn_end(b);
+}
+
+static void twin_goes(struct sim *sim, struct event *ev)
+{
+	struct box *b = &sim->boxes[ev->index];
+
+	story("%s goes", b->name);
+	box_stop(b, true);
+	b->stays_dead = true;
+}
+
+static void begin_twin(struct sim *sim, struct fault *f)
+{
+	int number = sim->nboxes;
+
+	if (number == MOST_BOXES)
+		return;
+	box_init(sim, number, &fault_box(sim, f)->id);
+	sim->nboxes++;
+	sim->boxes[number].twin = true;
+	snprintf(sim->boxes[number].name, sizeof(sim->boxes[number].name), "twin%d", f->box);
+	box_start(&sim->boxes[number]);
+	if (f->a % 4 != 0)
+		fault_later(sim, f, twin_goes, number);
+}
+
+/* ---- all of them ---- */
+
+static void (*const begins[FAULT_KINDS])(struct sim *sim, struct fault *f) = {
+	[FAULT_CUT] = begin_cut,
+	[FAULT_CUT_BEFORE] = begin_armed,
+	[FAULT_CUT_AFTER] = begin_armed,
+	[FAULT_CUT_READ] = begin_armed,
+	[FAULT_LOSE_ANSWER] = begin_armed,
+	[FAULT_LATE_REQUEST] = begin_armed,
+	[FAULT_ERROR] = begin_armed,
+	[FAULT_NOTE_LOST] = begin_notes,
+	[FAULT_NOTE_TWICE] = begin_notes,
+	[FAULT_STALL] = begin_stall,
+	[FAULT_FORGE] = begin_forge,
+	[FAULT_PARTITION] = begin_partition,
+	[FAULT_CRASH] = begin_crash,
+	[FAULT_OUTAGE] = begin_crash,
+	[FAULT_FAILOVER] = begin_failover,
+	[FAULT_SPLIT] = begin_split,
+	[FAULT_NODE_CRASH] = begin_node_crash,
+	[FAULT_NODE_POWER_OFF] = begin_node_crash,
+	[FAULT_NODE_STOP] = begin_node_stop,
+	[FAULT_NODE_DIES] = begin_node_crash,
+	[FAULT_PAUSE] = begin_pause,
+	[FAULT_PAUSE_COORDINATOR] = begin_pause,
+	[FAULT_COORDINATOR_LOST] = begin_coordinator_lost,
+	[FAULT_TWIN] = begin_twin,
+	[FAULT_TAMPER] = begin_tamper,
+	[FAULT_TRIM] = begin_trim,
+	[FAULT_CLOCK] = begin_clock,
+	[FAULT_TOGGLE] = begin_toggle,
+	[FAULT_REMOVE] = begin_remove,
+};
+
+void fault_begin(struct sim *sim, struct fault *f)
+{
+	struct buf text = {0};
+
+	if (story_is_told()) {
+		fault_print(f, &text);
+		story("FAULT %.*s", (int)text.len - 1, buf_str(&text));
+		buf_clear(&text);
+	}
+	sim->done[f->kind]++;
+	begins[f->kind](sim, f);
+}
+
+void faults_end(struct sim *sim)
+{
+	story("all faults end");
+	for (int i = 0; i < sim->nservers; i++) {
+		struct server *s = &sim->servers[i];
+
+		if (i == sim->primary)
+			s->up = true;
+		else if (s->up)
+			net_server_down(sim, s);
+	}
+	for (int i = 0; i < sim->nboxes; i++) {
+		struct box *b = &sim->boxes[i];
+
+		b->apart_until_us = 0;
+		memset(b->armed, 0, sizeof(b->armed));
+		if (b->main.wire) {
+			b->main.wire->lose_notes = 0;
+			b->main.wire->repeat_notes = 0;
+		}
+		if (!b->node && !b->stays_dead)
+			box_start(b);
+	}
+}

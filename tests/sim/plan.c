@@ -1,0 +1,95 @@
+/* What a seed lets happen: the cluster, its load, its faults, all decided beforehand, so
+ * that parts of it can be left out. */
+#include <stdio.h>
+#include <string.h>
+
+#include "sim.h"
+
+const char *key_name(enum key_kind kind, int key)
+{
+	static const char *const names[KEY_KINDS][MOST_SIM_KEYS] = {
+		{"Custom:a", "PJSIP/b", "Custom:c", "PJSIP/d", "Custom:e", "PJSIP/f"},
+		{"a@x", "b@x", "c@x", "d@x", "e@y", "f@y"}};
+
+	return names[kind][key];
+}
+
+static void plan_cluster(struct plan *plan, struct rng *r)
+{
+	plan->boxes = (int)rng_between(r, 2, 5);
+	plan->keys = (int)rng_between(r, 2, MOST_SIM_KEYS);
+	plan->lease_ms = (int)rng_between(r, 3, 10) * 1000;
+	plan->stale_after_ms = (int)rng_between(r, 2, 60) * 1000;
+	plan->chunk_bytes = rng_chance(r, 50) ? 7000 : (size_t)rng_between(r, 20, 120);
+	plan->slice = (int)rng_between(r, 1, 10);
+	plan->may_terminate = rng_chance(r, 70);
+	plan->latency_us = rng_chance(r, 80) ? 2 * MS : rng_between(r, 1, 200) * MS;
+	plan->faults_end_us = rng_between(r, 8, 60) * SECOND;
+}
+
+static void plan_step(struct plan *plan, struct rng *r, struct step *s)
+{
+	/* bursts: most come right after the one before */
+	int64_t gap_us = rng_chance(r, 60) ? rng_below(r, 5 * MS) : rng_below(r, 3 * SECOND);
+
+	s->at_us = (s == plan->steps ? 0 : s[-1].at_us) + gap_us;
+	s->box = (int)rng_below(r, plan->boxes);
+	s->kind = rng_chance(r, 50) ? KEY_DEVICE : KEY_MAILBOX;
+	s->key = (int)rng_below(r, plan->keys);
+	s->removed = rng_chance(r, 25);
+	s->value.held = rng_chance(r, 70);
+	if (s->kind == KEY_DEVICE)
+		s->value.state = (enum device_state)rng_below(r, STATE_COUNT);
+}
+
+static void plan_load(struct plan *plan, struct rng *r)
+{
+	while (plan->nsteps < MOST_STEPS) {
+		struct step *s = &plan->steps[plan->nsteps];
+
+		plan_step(plan, r, s);
+		if (s->at_us >= plan->faults_end_us)
+			break;
+		plan->nsteps++;
+	}
+}
+
+static void plan_fault(
+	struct plan *plan, struct rng *r, const bool wanted[], struct fault *f)
+{
+	do
+		f->kind = (enum fault_kind)rng_below(r, FAULT_KINDS);
+	while (!wanted[f->kind]);
+	f->at_us = rng_below(r, plan->faults_end_us);
+	f->for_us = rng_skewed(r, 10 * MS, 3 * plan->lease_ms * MS);
+	f->box = (int)rng_below(r, plan->boxes);
+	f->a = rng_below(r, 1000000);
+	f->b = rng_below(r, 1000000);
+}
+
+/* A seed has a few kinds of faults only, so that each is tried with and without the
+ * others. */
+static void plan_faults(struct plan *plan, struct rng *r)
+{
+	int kinds = (int)rng_between(r, 1, 6);
+	bool wanted[FAULT_KINDS] = {false};
+
+	for (int i = 0; i < kinds; i++)
+		wanted[rng_below(r, FAULT_KINDS)] = true;
+	plan->nfaults = (int)rng_skewed(r, 1, MOST_FAULTS);
+	if (rng_chance(r, 2))
+		plan->nfaults = 0;
+	for (int i = 0; i < plan->nfaults; i++)
+		plan_fault(plan, r, wanted, &plan->faults[i]);
+}
+
+void plan_make(struct plan *plan, uint64_t seed)
+{
+	struct rng r = rng_make(seed, 0);
+
+	memset(plan, 0, sizeof(*plan));
+	plan->seed = seed;
+	plan_cluster(plan, &r);
+	plan_load(plan, &r);
+	plan_faults(plan, &r);
+}

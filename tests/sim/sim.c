@@ -1,0 +1,299 @@
+/* The simulator's clock: events in order, the story that they tell, one run of a plan. */
+#include "sim.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "log.h"
+#include "mem.h"
+
+#define MOST_EVENTS  3000000
+#define SETTLE_US    (60 * SECOND) /* after the last fault, all agree */
+#define STAY_US      (4 * SECOND)  /* and go on to */
+#define LOOK_US      (250 * MS)
+#define FIRST_ENTITY 0x10
+
+struct sim *sim_now;
+int story_level;
+
+/* ---- seams: what the node takes from the system ---- */
+
+ssize_t __wrap_getrandom(void *out, size_t len, unsigned flags);
+ssize_t __wrap_getrandom(void *out, size_t len, unsigned flags)
+{
+	uint8_t *bytes = out;
+
+	(void)flags;
+	for (size_t i = 0; i < len; i++)
+		bytes[i] = (uint8_t)(rng_next(&sim_now->ids) >> 24);
+	return (ssize_t)len;
+}
+
+int log_get_debug(void)
+{
+	return story_level >= 2 ? 1 : 0;
+}
+
+void log_write(enum log_level level, const char *subsystem, const char *fmt, ...)
+{
+	char text[600];
+	va_list ap;
+
+	(void)level;
+	if (!story_is_told())
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	story("%s: %s", subsystem, text);
+}
+
+/* ---- the story ---- */
+
+bool story_is_told(void)
+{
+	return story_level > 0;
+}
+
+void story(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!story_is_told())
+		return;
+	printf("%10.4f %-6s ", (double)sim_now->now_us / SECOND,
+		sim_now->current ? sim_now->current->name : "-");
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+}
+
+void sim_fail(struct sim *sim, const char *fmt, ...)
+{
+	va_list ap;
+
+	sim->failed = true;
+	va_start(ap, fmt);
+	vsnprintf(sim->failure, sizeof(sim->failure), fmt, ap);
+	va_end(ap);
+	story("FAILED: %s", sim->failure);
+	longjmp(sim->out, 1);
+}
+
+/* ---- events: a heap ---- */
+
+static bool event_is_before(const struct event *a, const struct event *b)
+{
+	return a->at_us != b->at_us ? a->at_us < b->at_us : a->number < b->number;
+}
+
+static void heap_put(struct sim *sim, struct event *ev)
+{
+	int i = sim->nheap++;
+
+	if (sim->nheap > sim->heap_room) {
+		sim->heap_room = sim->heap_room ? sim->heap_room * 2 : 256;
+		sim->heap = mem_realloc(sim->heap, (size_t)sim->heap_room * sizeof(ev));
+	}
+	while (i > 0 && event_is_before(ev, sim->heap[(i - 1) / 2])) {
+		sim->heap[i] = sim->heap[(i - 1) / 2];
+		i = (i - 1) / 2;
+	}
+	sim->heap[i] = ev;
+}
+
+static struct event *heap_take(struct sim *sim)
+{
+	struct event *first = sim->heap[0], *last = sim->heap[--sim->nheap];
+	int i = 0;
+
+	for (int child = 1; child < sim->nheap; child = i * 2 + 1) {
+		if (child + 1 < sim->nheap &&
+			event_is_before(sim->heap[child + 1], sim->heap[child]))
+			child++;
+		if (!event_is_before(sim->heap[child], last))
+			break;
+		sim->heap[i] = sim->heap[child];
+		i = child;
+	}
+	sim->heap[i] = last;
+	return first;
+}
+
+struct event *event_add(
+	struct sim *sim, int64_t at_us, void (*run)(struct sim *sim, struct event *ev))
+{
+	struct event *ev = mem_alloc(sizeof(*ev));
+
+	ev->at_us = at_us > sim->now_us ? at_us : sim->now_us;
+	ev->number = ++sim->events_made;
+	ev->run = run;
+	heap_put(sim, ev);
+	return ev;
+}
+
+/* False: it waits until its box goes on. */
+static bool event_is_due(struct sim *sim, struct event *ev)
+{
+	if (!ev->box || ev->box->gen != ev->gen || ev->box->paused_until_us <= sim->now_us)
+		return true;
+	ev->at_us = ev->box->paused_until_us;
+	ev->number = ++sim->events_made;
+	heap_put(sim, ev);
+	return false;
+}
+
+static void event_next(struct sim *sim)
+{
+	struct event *ev = heap_take(sim);
+
+	sim->now_us = ev->at_us;
+	if (!event_is_due(sim, ev))
+		return;
+	sim->events_run++;
+	if (sim->events_run > MOST_EVENTS)
+		sim_fail(sim, "more than %d events: something never rests", MOST_EVENTS);
+	if (!ev->box || (ev->box->gen == ev->gen && ev->box->node))
+		ev->run(sim, ev);
+	net_event_free(ev);
+}
+
+static void run_until(struct sim *sim, int64_t until_us)
+{
+	while (sim->nheap > 0 && sim->heap[0]->at_us <= until_us)
+		event_next(sim);
+	sim->now_us = until_us;
+}
+
+/* ---- one run ---- */
+
+static void fault_due(struct sim *sim, struct event *ev)
+{
+	fault_begin(sim, &sim->plan.faults[ev->index]);
+}
+
+static void step_due(struct sim *sim, struct event *ev)
+{
+	const struct step *step = &sim->plan.steps[ev->index];
+
+	box_step(&sim->boxes[step->box], step);
+}
+
+static void box_due(struct sim *sim, struct event *ev)
+{
+	box_start(&sim->boxes[ev->index]);
+}
+
+static void servers_make(struct sim *sim)
+{
+	struct server *s = &sim->servers[sim->nservers++];
+
+	s->model = model_new();
+	s->up = true;
+	model_set_chunk(s->model, sim->plan.chunk_bytes);
+	model_set_slice(s->model, sim->plan.slice);
+	model_set_terminate(s->model, sim->plan.may_terminate);
+	model_on_write(s->model, check_written, sim);
+}
+
+static void boxes_make(struct sim *sim)
+{
+	sim->nboxes = sim->plan.boxes;
+	for (int i = 0; i < sim->nboxes; i++) {
+		struct entity_id id = {{2, 0, 0, 0, 0, 0}};
+
+		/* neither in the order of boxes nor of their coming */
+		id.bytes[5] = (uint8_t)(FIRST_ENTITY + i * 7 % 5);
+		id.bytes[4] = (uint8_t)i;
+		box_init(sim, i, &id);
+		event_add(sim, rng_below(&sim->net, 2 * SECOND), box_due)->index = i;
+	}
+}
+
+static void plan_begin(struct sim *sim)
+{
+	for (int i = 0; i < sim->plan.nfaults; i++) {
+		if (!sim->plan.faults[i].off)
+			event_add(sim, sim->plan.faults[i].at_us, fault_due)->index = i;
+	}
+	for (int i = 0; i < sim->plan.nsteps; i++) {
+		if (!sim->plan.steps[i].off)
+			event_add(sim, sim->plan.steps[i].at_us, step_due)->index = i;
+	}
+}
+
+static void settle(struct sim *sim)
+{
+	int64_t end_us = sim->now_us;
+	struct buf why = {0};
+	bool agreed = check_agree(sim, &why);
+
+	while (!agreed && sim->now_us < end_us + SETTLE_US) {
+		run_until(sim, sim->now_us + LOOK_US);
+		agreed = check_agree(sim, &why);
+	}
+	if (agreed) {
+		sim->agreed_us = sim->now_us - end_us;
+		story("all agree, %.2f s after the last fault", (double)sim->agreed_us / SECOND);
+		run_until(sim, sim->now_us + STAY_US);
+		agreed = check_agree(sim, &why);
+	}
+	if (!agreed) {
+		char text[500];
+
+		snprintf(text, sizeof(text), "%s", buf_str(&why));
+		buf_clear(&why);
+		sim_fail(sim, "%.0f s after the last fault: %s",
+			(double)(sim->now_us - end_us) / SECOND, text);
+	}
+	buf_clear(&why);
+}
+
+static void sim_play(struct sim *sim)
+{
+	servers_make(sim);
+	boxes_make(sim);
+	plan_begin(sim);
+	run_until(sim, sim->plan.faults_end_us);
+	faults_end(sim);
+	settle(sim);
+}
+
+struct sim *sim_run(const struct plan *plan)
+{
+	struct sim *sim = mem_alloc(sizeof(*sim));
+
+	sim->plan = *plan;
+	sim->net = rng_make(plan->seed, 1);
+	sim->ids = rng_make(plan->seed, 2);
+	sim->next_version = 1;
+	sim->agreed_us = -1;
+	sim_now = sim;
+	if (setjmp(sim->out) == 0)
+		sim_play(sim);
+	return sim;
+}
+
+void sim_free(struct sim *sim)
+{
+	struct wire *w;
+
+	sim->current = NULL;
+	for (int i = 0; i < sim->nboxes; i++)
+		box_clear(&sim->boxes[i]);
+	for (int i = 0; i < sim->nheap; i++)
+		net_event_free(sim->heap[i]);
+	free(sim->heap);
+	while ((w = sim->wires) != NULL) {
+		sim->wires = w->next;
+		free(w);
+	}
+	for (int i = 0; i < sim->nservers; i++)
+		model_free(sim->servers[i].model);
+	free(sim);
+}
