@@ -70,7 +70,14 @@ check_shows($_, 'NOT_INUSE') for $a, $b;
 # "core set debug 1": each server's state, and how they add up
 $b->ok_console('core set debug 1');
 $a->ok_console('console dial set_inuse@devstate_test');
-poll_until { contents_like($b->log, qr/server1.*INUSE|INUSE.*server1/) } 'the log says what server1 says';
+for my $line (
+    "Adding state of 'INUSE' from server1 (01:23:45:67:89:ab) for 'Custom:mystate'",
+    "Adding state of 'NOT_INUSE' from server2 (01:23:45:67:89:ac) for 'Custom:mystate'",
+    "'Custom:mystate' adds up to 'INUSE' servers=2",
+) {
+    poll_until { contents_like($b->log, qr/ DEBUG .*\Q$line\E$/m) } "debug 1: $line";
+}
+is($b->ok_console('core set debug 0'), "Core debug was 1 and is now 0.\n", '... and off again');
 
 # MWI
 $a->ok_console('mailbox set 1000@default 2');
