@@ -107,7 +107,7 @@ static char *join(int n, char *const *words)
 static const struct command *nearest_of(int n, const char *typed)
 {
 	const struct command *cmd;
-	const char *known[MATCH_MAX];
+	const char *known[MATCH_MAX] = {NULL};
 	const struct command *commands[MATCH_MAX];
 	size_t count = 0;
 

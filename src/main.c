@@ -472,7 +472,6 @@ static bool open_log(const struct daemon *d, struct buf *errors)
 static int fail(struct daemon *d, struct buf *errors)
 {
 	fputs(buf_str(errors), stderr);
-	service_failed(&d->service);
 	buf_clear(errors);
 	unwire(d);
 	return 1;

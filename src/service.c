@@ -216,7 +216,6 @@ bool service_begin(
 	/* The lock belongs to the open file: the child inherits it. */
 	if ((!background || background_enter(s, errors)) && pid_write(s, errors))
 		return true;
-	service_failed(s);
 	service_end(s);
 	return false;
 }
@@ -234,11 +233,6 @@ void service_ready(struct service *s)
 	background_tell(s, 'r');
 	snprintf(text, sizeof(text), "READY=1\nMAINPID=%d", (int)getpid());
 	notify(text);
-}
-
-void service_failed(struct service *s)
-{
-	background_tell(s, 'f');
 }
 
 void service_status(struct service *s, const char *status)
@@ -262,9 +256,9 @@ void service_end(struct service *s)
 {
 	if (!s->pid_file)
 		return;
-	background_tell(s, 'f');
 	unlink(s->pid_file); /* while it is locked: nobody else's */
 	close(s->lock_fd);
+	background_tell(s, 'f'); /* last: who hears it may start another one */
 	free(s->pid_file);
 	*s = (struct service){0};
 }

@@ -19,13 +19,12 @@ struct service {
 /*
  * Makes the run directory where it is missing and locks it. With `background` only the
  * child returns; the process that was started waits until service_ready() (exit status 0)
- * or until the child ends or service_failed() (1), and errors still reach its stderr
+ * or until the child ends or service_end() (1), and errors still reach its stderr
  * until then. False: `errors` says why.
  */
 bool service_begin(
 	struct service *s, const char *run_directory, bool background, struct buf *errors);
 void service_ready(struct service *s);
-void service_failed(struct service *s);
 void service_status(struct service *s, const char *text); /* shown by systemctl status */
 void service_stopping(struct service *s);
 void service_end(struct service *s); /* unlocks */

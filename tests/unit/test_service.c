@@ -5,7 +5,6 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +14,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "service.h"
 
 static char top[] = "/tmp/test_service.XXXXXX";
@@ -76,7 +74,6 @@ static void test_zeroed_is_legal(void **state)
 
 	(void)state;
 	service_ready(&s);
-	service_failed(&s);
 	service_status(&s, "x");
 	service_stopping(&s);
 	service_end(&s);
@@ -177,7 +174,6 @@ static void daemon_ready(struct service *s)
 
 static void daemon_fails(struct service *s)
 {
-	service_failed(s);
 	service_end(s);
 }
 
@@ -209,22 +205,10 @@ static void test_background(void **state)
 	service_end(&other);
 }
 
-/* A daemon tells that it failed before it has ended and its lock is free. */
-static void wait_until_free(void)
-{
-	int64_t deadline = clock_mono_us() + 20000000;
-	struct service s;
-
-	while (!service_begin(&s, run, false, &errors) && clock_mono_us() < deadline)
-		sched_yield();
-	service_end(&s);
-}
-
 static void test_background_that_fails(void **state)
 {
 	(void)state;
 	assert_int_equal(background(daemon_fails), 1);
-	wait_until_free();
 	assert_int_equal(background(daemon_dies), 1);
 }
 
