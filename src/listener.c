@@ -35,6 +35,7 @@ enum reading {
 
 struct waiting {
 	STAILQ_ENTRY(waiting) link;
+	bool asked; /* it came before the read that it waits for was asked */
 	size_t len;
 	char text[];
 };
@@ -165,6 +166,24 @@ static void peer_gap(struct listener *l, struct peer *p, const char *what)
 	peer_want(l, p, p->known ? WANT_JOURNAL : WANT_ROWS);
 }
 
+/*
+ * A notification comes after its commit is visible. So one that came before the read was
+ * asked, and does not continue what was read, was forged, or taken back by a crash; it
+ * would be a gap for ever.
+ */
+static bool waiting_is_void(const struct peer *p, const struct waiting *w)
+{
+	const struct payload_head *known = &p->entity->head;
+	struct payload pl;
+	const char *why;
+
+	if (!w->asked || !p->known || !payload_parse(w->text, w->len, &pl, &why) ||
+		pl.type != PAYLOAD_CHANGE)
+		return false;
+	return !uuid_equal(&pl.head.incarnation, &known->incarnation) ||
+		   pl.from_seq > known->seq;
+}
+
 /* After a load: what came meanwhile. A new gap stops it; the rest goes on waiting. */
 static void peer_flush(struct listener *l, struct peer *p)
 {
@@ -173,7 +192,10 @@ static void peer_flush(struct listener *l, struct peer *p)
 	while (!peer_is_waiting(l, p) && (w = STAILQ_FIRST(&p->waiting)) != NULL) {
 		STAILQ_REMOVE_HEAD(&p->waiting, link);
 		l->waiting_bytes -= w->len;
-		listener_apply(l, w->text, w->len);
+		if (waiting_is_void(p, w))
+			l->counts.older++;
+		else
+			listener_apply(l, w->text, w->len);
 		free(w);
 	}
 	if (p->overflowed && STAILQ_EMPTY(&p->waiting)) {
@@ -521,10 +543,21 @@ static void seen_begin(struct listener *l)
 		peer_at(l, i)->seen = false;
 }
 
+/* What waits now came before it is asked for. */
+static void waiting_is_asked(struct peer *p)
+{
+	for (struct waiting *w = STAILQ_FIRST(&p->waiting); w; w = STAILQ_NEXT(w, link))
+		w->asked = true;
+}
+
 static void read_is(struct listener *l, struct db_request *req, enum reading reading,
-	enum db_op op, const struct peer *p)
+	enum db_op op, struct peer *p)
 {
 	seen_begin(l);
+	for (int i = 0; reading == READING_ALL && i < cache_entities(l->cache); i++)
+		waiting_is_asked(peer_at(l, i));
+	if (p)
+		waiting_is_asked(p);
 	l->reading = reading;
 	req->op = op;
 	req->entity = NULL;

@@ -338,6 +338,28 @@ static void gap_reads_the_journal(void **arg)
 	assert_true(wants_nothing());
 }
 
+/* Nobody said it: what is read does not lead to it, and it must not be waited for. */
+static void a_forged_gap_is_read_once(void **arg)
+{
+	(void)arg;
+	load();
+	change(A, I1, 1000, X6);
+	assert_true(wants(DB_READ_JOURNAL, A));
+	rows_chunk(A, I1, 10, 0, 0, "");
+	done();
+	assert_true(wants_nothing());
+	assert_int_equal(state_by(A, "x"), 2);
+	change(A, I1, 10, X1);
+	assert_int_equal(state_by(A, "x"), 1);
+	change(A, I2, 500, X6); /* of another run */
+	assert_true(wants(DB_READ_ROWS, A));
+	rows(A, I1, 11, X1);
+	done();
+	assert_true(wants_nothing());
+	assert_int_equal(state_by(A, "x"), 1);
+	assert_int_equal(entity(A)->head.seq, 11);
+}
+
 static void trimmed_journal_reads_the_rows(void **arg)
 {
 	(void)arg;
@@ -1075,6 +1097,7 @@ int main(void)
 		T(older_is_left_out),
 		T(a_change_of_flags),
 		T(gap_reads_the_journal),
+		T(a_forged_gap_is_read_once),
 		T(trimmed_journal_reads_the_rows),
 		T(a_journal_that_stops_short),
 		T(a_failed_read_is_wanted_again),
