@@ -53,6 +53,7 @@ struct outbox {
 	size_t npresent[KEY_KINDS];
 	size_t nrefused;
 	bool adopting; /* this comparison is the first of the process */
+	bool compared; /* own rows of the database are known */
 	bool unpublished[KEY_KINDS];
 	int64_t forgotten_seq; /* of the newest tomb that was dropped */
 	uint64_t statements;
@@ -214,14 +215,19 @@ bool outbox_set(struct outbox *o, enum key_kind kind, const char *key,
 bool outbox_remove(struct outbox *o, enum key_kind kind, const char *key, int64_t now_us)
 {
 	struct entry *e = entry_find(o, kind, key);
+	bool was = e && e->present;
 
-	if (!e || !e->present)
+	if (!was && (e || o->compared))
 		return false;
-	o->npresent[kind]--;
+	if (!e) { /* an earlier process may have left it in the database: not to be adopted */
+		e = entry_get(o, kind, key);
+		e->in_db = true;
+	}
+	o->npresent[kind] -= was;
 	e->present = false;
 	e->said_us = now_us;
 	entry_said(o, e);
-	return true;
+	return was;
 }
 
 const struct value *outbox_get(struct outbox *o, enum key_kind kind, const char *key)
@@ -447,6 +453,7 @@ void outbox_compare_end(struct outbox *o, int64_t now_us)
 	struct entry *e, *next;
 
 	(void)now_us;
+	o->compared = true;
 	for (int kind = 0; kind < KEY_KINDS; kind++) {
 		HASH_ITER(hh, o->table[kind], e, next)
 		{

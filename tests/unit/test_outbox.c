@@ -126,6 +126,29 @@ static void removed_in_flight(void **arg)
 	outbox_free(o);
 }
 
+/* Said before the database was asked what an earlier process left there. */
+static void removed_before_it_is_known(void **arg)
+{
+	struct outbox *o = outbox_new();
+	struct value held = {.state = STATE_INUSE, .held = true};
+
+	(void)arg;
+	assert_false(outbox_remove(o, KEY_DEVICE, "A", 1));
+	outbox_compare_begin(o, true);
+	assert_false(outbox_compare(o, KEY_DEVICE, "A", &held, 7, 2));
+	assert_true(outbox_compare(o, KEY_DEVICE, "B", &held, 7, 2));
+	outbox_compare_end(o, 2);
+	assert_null(outbox_get(o, KEY_DEVICE, "A"));
+	assert_non_null(outbox_get(o, KEY_DEVICE, "B"));
+	take(o, 4);
+	assert_int_equal(nitems, 1);
+	assert_true(items[0].removed);
+	outbox_acked(o, 8);
+	assert_false(outbox_remove(o, KEY_DEVICE, "C", 3)); /* all is known now */
+	assert_int_equal(outbox_dirty(o), 0);
+	outbox_free(o);
+}
+
 static void never_sent_and_removed(void **arg)
 {
 	struct outbox *o = outbox_new();
@@ -680,6 +703,7 @@ int main(void)
 		cmocka_unit_test(newest_value_of_a_key),
 		cmocka_unit_test(said_anew_in_flight),
 		cmocka_unit_test(removed_in_flight),
+		cmocka_unit_test(removed_before_it_is_known),
 		cmocka_unit_test(never_sent_and_removed),
 		cmocka_unit_test(failed_go_back_in_front),
 		cmocka_unit_test(refused_until_said_anew),
