@@ -109,6 +109,26 @@ valgrind: all ## one long flow test with both programs under valgrind
 bare: ## README's commands in bare roots of Debian (ROOTS='bookworm trixie'; as root)
 	tests/bare/run $(ROOTS)
 
+# The simulator: the node's own objects, and seams where it takes things from the system.
+SIM_SRC = $(wildcard tests/sim/*.c)
+SIM_NODE = node session node_wait node_trace outbox publisher lease coordinator listener cache \
+	hint payload change state entity_id mem buf utf8 text db
+SIM_WRAP = getrandom payload_parse payload_next cache_get cache_put cache_sweep \
+	cache_entity_flags outbox_failed outbox_take outbox_compare_begin listener_notify
+SIM_OBJ = $(SIM_SRC:tests/sim/%.c=$(B)/obj/sim/%.o) $(SIM_NODE:%=$(B)/obj/%.o)
+.PHONY: sim sim-mutations
+$(B)/obj/sim/%.o: tests/sim/%.c $(B)/flags
+	@mkdir -p $(@D); echo '  compile $<'
+	$(Q)$(COMPILE) -Itests/sim -c -o $@ $<
+$(B)/sim: $(SIM_OBJ)
+	@echo '  link    $@'
+	$(Q)$(LINK) $(SIM_WRAP:%=-Wl,--wrap=%) -o $@ $^ -lmd
+sim: $(B)/sim ## random faults on a modelled database (SEEDS=N, FIRST=K; SEED=K TRACE=1|2: one)
+	$(Q)$(B)/sim $(if $(SEED),-s $(SEED),-n $(or $(SEEDS),2000) -f $(or $(FIRST),1)) \
+		$(if $(SHORT),-S) $(if $(TRACE),$(if $(filter 2,$(TRACE)),-v,-t))
+sim-mutations: $(B)/sim ## rules broken on purpose: which seed notices (SEEDS=N)
+	$(Q)$(B)/sim -m -n $(or $(SEEDS),10000)
+
 format: ## rewrite the C files in the house's format
 	clang-format -i $$(git ls-files 'src/*.[ch]' 'tests/*.[ch]')
 
