@@ -1,6 +1,7 @@
 -- Purpose: heads and rows, of one entity or of all, in one snapshot: S payloads, each entity's
 --          in order. 200 devices or 100 mailboxes a chunk keep it below 64 KiB whatever the
---          names. An entity without rows has one chunk. The first chunk says who it is.
+--          names. An entity without rows has one chunk. The first chunk says who it is. An age
+--          is below 0 after the clock went back: else two such rows would seem equally old.
 -- Reads:   entity, heartbeat, entity_device, entity_mailbox.   Writes: nothing.   Errors: none.
 create or replace function pgdevstate.read_rows(p_entity_id macaddr default null)
 returns setof text
@@ -27,7 +28,7 @@ as $$
 			from (
 				select (pg_catalog.row_number() over () - 1) / 200 as part,
 					e'D\t' || d.state || case when d.held then e'\th\t' else e'\t-\t' end
-					|| greatest((date_part('epoch', c.at - d.stamp) * 1000000)::bigint, 0) || e'\t' || d.device || e'\n' as line
+					|| (date_part('epoch', c.at - d.stamp) * 1000000)::bigint || e'\t' || d.device || e'\n' as line
 				from pgdevstate.entity_device d
 				where d.site = e.site and d.entity_id = e.entity_id
 			) x
@@ -38,7 +39,7 @@ as $$
 				select (pg_catalog.row_number() over () - 1) / 100 as part,
 					pg_catalog.concat_ws(e'\t', 'M', m.urgent_messages, m.new_messages, m.old_messages,
 					case when m.held then 'h' else '-' end,
-					greatest((date_part('epoch', c.at - m.stamp) * 1000000)::bigint, 0), m.mailbox, m.context) || e'\n' as line
+					(date_part('epoch', c.at - m.stamp) * 1000000)::bigint, m.mailbox, m.context) || e'\n' as line
 				from pgdevstate.entity_mailbox m
 				where m.site = e.site and m.entity_id = e.entity_id
 			) x

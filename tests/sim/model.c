@@ -812,13 +812,6 @@ static void give(const struct reader *r, struct buf *b)
 	buf_clear(b);
 }
 
-static int64_t age_of(const struct model *m, const struct m_row *row)
-{
-	int64_t age_us = m->clock_us - row->value.stamp_us;
-
-	return age_us > 0 ? age_us : 0;
-}
-
 /* The same entity as it was a few commits ago. */
 static const struct m_entity *entity_before(
 	const struct model *m, const struct m_entity *e)
@@ -848,7 +841,8 @@ static void read_entity(
 			const struct m_row *row = &rows->rows[kind][i];
 
 			if (row->present)
-				line_value(&lines, kind, m->keys[kind][i], &row->value, age_of(m, row));
+				line_value(&lines, kind, m->keys[kind][i], &row->value,
+					m->clock_us - row->value.stamp_us);
 		}
 	}
 	text = buf_str(&lines);
