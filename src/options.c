@@ -11,12 +11,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <libpq-fe.h>
-
 #include "conf.h"
 #include "mem.h"
 #include "options.h"
 #include "options_table.h"
+#include "pginfo.h"
 #include "suggest.h"
 
 #define CHANNEL_TYPE  "event_channel"
@@ -143,24 +142,23 @@ static void set_seconds(
 static void set_conninfo(
 	struct reading *r, const struct option *opt, const struct conf_entry *e)
 {
-	char *message = NULL;
-	PQconninfoOption *parsed;
+	struct pginfo info;
+	char *error = NULL;
 
 	replace(field(r->o, opt), mem_strdup(e->value));
 	if (*e->value == '\0') {
 		bad_value(r, opt, e, "it is empty; for example: dbname=pgdevstate");
 		return;
 	}
-	parsed = PQconninfoParse(e->value, &message);
-	if (message)
-		message[strcspn(message, "\n")] = '\0';
+	if (pginfo_init(&info, e->value, "", &error)) {
+		pginfo_clear(&info);
+		return;
+	}
 	/* The value may hold a password: it is not repeated. */
-	if (!parsed)
-		conf_complain(r->errors, r->conf->file, e->line,
-			"%s: %s; write it as for psql, for example: host=db1,db2 dbname=pgdevstate",
-			opt->name, message ? message : "out of memory");
-	PQfreemem(message);
-	PQconninfoFree(parsed);
+	conf_complain(r->errors, r->conf->file, e->line,
+		"%s: %s; write it as for psql, for example: host=db1,db2 dbname=pgdevstate",
+		opt->name, error);
+	free(error);
 }
 
 static void set_channel_type(

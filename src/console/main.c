@@ -138,6 +138,19 @@ static int take_option(struct arguments *a, int c)
 	}
 }
 
+/* "-C FILE migrate ..." is "migrate -C FILE ...". */
+static int migrate_behind_options(const struct arguments *a, int argc, char **argv)
+{
+	char *migrate = argv[optind];
+
+	if (a->socket || a->remote || a->command || a->json)
+		return usage("in front of migrate there can be -C FILE and nothing else");
+	memmove(argv + 2, argv + 1, (size_t)(optind - 1) * sizeof(*argv));
+	argv[1] = migrate;
+	optind = 0; /* getopt() begins anew */
+	return migrate_command(argc - 1, argv + 1);
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments a = {.config = NULL};
@@ -152,7 +165,7 @@ int main(int argc, char **argv)
 			return status;
 	}
 	if (optind < argc && strcmp(argv[optind], "migrate") == 0)
-		return usage("migrate comes first: pgdevstate migrate [OPTIONS]");
+		return migrate_behind_options(&a, argc, argv);
 	if (optind < argc)
 		return usage(
 			"an argument that is no option (a command goes behind -x, in quotes)");

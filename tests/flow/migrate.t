@@ -178,6 +178,10 @@ like((Flow::client('migrate', '--help'))[0], qr/\AUsage: pgdevstate migrate/, '-
             . $pg->conninfo(user => 'poor') . "\n");
     my ($out, $err, $status) = Flow::client('migrate', '-C', $conf, '-U', 'postgres', '--status');
     is($status, 0, '-C FILE -U postgres') or diag($out . $err);
+    ($out, $err, $status) = Flow::client('-C', $conf, 'migrate', '-U', 'postgres', '--status');
+    is($status, 0, '-C FILE in front of migrate, as the node says it') or diag($out . $err);
+    ($out, $err, $status) = Flow::client('-r', 'migrate', '--status');
+    is($status, 2, 'nothing else in front of it');
 }
 
 done_testing();

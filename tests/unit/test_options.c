@@ -247,6 +247,14 @@ static void test_conninfo(void **state)
 		"for example: host=db1,db2 dbname=pgdevstate\n");
 	assert_null(parse(ID "[postgresql]\nconninfo = password='secret dbname=x\n"));
 	assert_null(strstr(buf_str(&errors), "secret"));
+	assert_null(parse(ID "[postgresql]\nconninfo = dbname=x password=open sesame\n"));
+	assert_null(strstr(buf_str(&errors), "sesame"));
+	assert_error(ID "[postgresql]\nconninfo = port=99999\n",
+		"/etc/x/p.conf:4: conninfo: port \"99999\" is not a number from 1 to 65535; "
+		"write it as for psql, for example: host=db1,db2 dbname=pgdevstate\n");
+	assert_error(ID "[postgresql]\nconninfo = host=a,b port=1,2,3\n",
+		"/etc/x/p.conf:4: conninfo: port lists 3 for 2 hosts: one for all or one for "
+		"each; write it as for psql, for example: host=db1,db2 dbname=pgdevstate\n");
 	options_free(
 		parse_good(ID "[postgresql]\nconninfo = postgresql://a,b:5433/x?user=y\n"));
 }
