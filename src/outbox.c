@@ -181,6 +181,12 @@ static bool entry_wanted(const struct outbox *o, const struct entry *e)
 	return e->present && !o->unpublished[e->kind];
 }
 
+/* Removed, and an earlier process may have left it in the database: not to be adopted. */
+static bool entry_may_linger(const struct outbox *o, const struct entry *e)
+{
+	return !o->compared && !e->present && e->sent_seq == 0;
+}
+
 /* After a statement: dirty, unless the database neither has it nor is to have it. */
 static void entry_said(struct outbox *o, struct entry *e)
 {
@@ -191,7 +197,7 @@ static void entry_said(struct outbox *o, struct entry *e)
 		e->anew = o->statements;
 	o->nrefused -= e->refused;
 	e->refused = false;
-	if (e->where == IN_FLIGHT || e->in_db || entry_wanted(o, e))
+	if (e->where == IN_FLIGHT || e->in_db || entry_wanted(o, e) || entry_may_linger(o, e))
 		entry_make_dirty(o, e);
 	else
 		entry_make_clean(o, e);
@@ -219,10 +225,8 @@ bool outbox_remove(struct outbox *o, enum key_kind kind, const char *key, int64_
 
 	if (!was && (e || o->compared))
 		return false;
-	if (!e) { /* an earlier process may have left it in the database: not to be adopted */
+	if (!e)
 		e = entry_get(o, kind, key);
-		e->in_db = true;
-	}
 	o->npresent[kind] -= was;
 	e->present = false;
 	e->said_us = now_us;

@@ -134,15 +134,19 @@ static void removed_before_it_is_known(void **arg)
 
 	(void)arg;
 	assert_false(outbox_remove(o, KEY_DEVICE, "A", 1));
+	say(o, "D", STATE_BUSY, 1);
+	assert_true(outbox_remove(o, KEY_DEVICE, "D", 1));
 	outbox_compare_begin(o, true);
 	assert_false(outbox_compare(o, KEY_DEVICE, "A", &held, 7, 2));
+	assert_false(outbox_compare(o, KEY_DEVICE, "D", &held, 7, 2));
 	assert_true(outbox_compare(o, KEY_DEVICE, "B", &held, 7, 2));
 	outbox_compare_end(o, 2);
 	assert_null(outbox_get(o, KEY_DEVICE, "A"));
 	assert_non_null(outbox_get(o, KEY_DEVICE, "B"));
+	assert_null(outbox_get(o, KEY_DEVICE, "D"));
 	take(o, 4);
-	assert_int_equal(nitems, 1);
-	assert_true(items[0].removed);
+	assert_int_equal(nitems, 2);
+	assert_true(items[0].removed && items[1].removed);
 	outbox_acked(o, 8);
 	assert_false(outbox_remove(o, KEY_DEVICE, "C", 3)); /* all is known now */
 	assert_int_equal(outbox_dirty(o), 0);
