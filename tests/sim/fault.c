@@ -72,7 +72,7 @@ static void begin_armed(struct sim *sim, struct fault *f)
 	struct box *b = fault_box(sim, f);
 
 	b->armed[f->kind] = true;
-	b->armed_for_us[f->kind] = f->for_us;
+	b->armed_until_us[f->kind] = fault_end_us(sim, f);
 }
 
 static void begin_notes(struct sim *sim, struct fault *f)
@@ -387,8 +387,10 @@ static void begin_toggle(struct sim *sim, struct fault *f)
 	struct box *b = fault_box(sim, f);
 	bool *flag = f->a & 1 ? b->publish : b->subscribe;
 
+	if (b->node && b->paused_until_us > sim->now_us)
+		return;
 	flag[f->b & 1] = !flag[f->b & 1];
-	if (!b->node || b->paused_until_us > sim->now_us || b->left)
+	if (!b->node)
 		return;
 	box_turn_begin(b);
 	story("%s %ss is %s", f->a & 1 ? "publishing" : "subscribing to",

@@ -51,7 +51,7 @@ static int64_t packet_us(struct wire *w)
 static int64_t arrival_us(struct wire *w, int64_t late_us, int64_t *newest_us)
 {
 	struct box *b = w->box;
-	int64_t at_us = b->sim->now_us + packet_us(w) + late_us;
+	int64_t at_us = b->sim->now_us + packet_us(w) + (late_us > 0 ? late_us : 0);
 
 	if (b->apart_until_us > b->sim->now_us && at_us < b->apart_until_us)
 		at_us = b->apart_until_us + rng_below(&b->sim->net, SECOND / 2);
@@ -533,7 +533,7 @@ static void request_send(struct wire *w, const struct db_request *req, uint64_t 
 	struct event *ev;
 
 	if (!w->reader && armed_take(w, FAULT_LATE_REQUEST))
-		late_us = b->armed_for_us[FAULT_LATE_REQUEST];
+		late_us = b->armed_until_us[FAULT_LATE_REQUEST] - b->sim->now_us;
 	if (story_level >= 2)
 		story("asks %s", db_op_name(req->op));
 	ev = send_to_server(w, late_us, request_arrives);

@@ -197,7 +197,7 @@ struct box {
 	int64_t timer_at_us; /* 0: none */
 	bool left;
 	bool armed[FAULT_KINDS];
-	int64_t armed_for_us[FAULT_KINDS];
+	int64_t armed_until_us[FAULT_KINDS];
 	bool publish[KEY_KINDS], subscribe[KEY_KINDS];
 	struct said said[KEY_KINDS][MOST_SIM_KEYS];
 	struct shown shown[MOST_BOXES][MOST_SIM_KEYS];
