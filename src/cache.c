@@ -201,11 +201,14 @@ static struct cache_row *row_find(struct cache_key *k, const struct cache_entity
 static struct cache_row *row_new(struct cache_key *k, struct cache_entity *e)
 {
 	struct cache_row *r = mem_alloc(sizeof(*r));
+	struct cache_row **at = &k->rows;
 
 	r->key = k;
 	r->entity = e;
-	r->next = k->rows;
-	k->rows = r;
+	while (*at && memcmp(&(*at)->entity->id, &e->id, sizeof(e->id)) < 0)
+		at = &(*at)->next; /* listings are in the order of ids */
+	r->next = *at;
+	*at = r;
 	r->enext = e->rows_list;
 	if (r->enext)
 		r->enext->eprev = r;

@@ -85,8 +85,8 @@ void cache_audit(
 /* The sum; when nobody says anything: entities 0, and state_default() or 0 messages. */
 void cache_sum(struct cache *c, enum key_kind kind, const char *key, struct sum *out);
 
-/* Who says what. Iterations: the callback returns false to stop; it must not change the
- * cache. */
+/* Who says what, in the order of entity ids. Iterations: the callback returns false to
+ * stop; it must not change the cache. */
 bool cache_each_row(struct cache *c, enum key_kind kind, const char *key,
 	bool (*fn)(
 		void *arg, const struct cache_entity *e, const struct value *v, bool counts),
