@@ -333,6 +333,21 @@ bool node_remove(struct node *n, enum key_kind kind, const char *key)
 	return true;
 }
 
+/* Others compare mailboxes by the database's time of them, so we do. */
+void node_stamp(
+	struct node *n, const struct batch_item *items, size_t nitems, int64_t clock_us)
+{
+	for (size_t i = 0; i < nitems && !n->yielded; i++) {
+		const struct batch_item *item = &items[i];
+		const struct value *v = cache_get(n->cache, n->self, item->kind, item->key);
+		struct value value = item->value;
+
+		value.stamp_us = clock_us - item->age_us;
+		if (!item->removed && v && value_same(item->kind, v, &value))
+			cache_put(n->cache, n->self, item->kind, item->key, &value);
+	}
+}
+
 /* ---- looking ---- */
 
 struct cache *node_cache(struct node *n)

@@ -95,6 +95,9 @@ void session_leave(struct node *n, bool deliver);
 bool session_is_up(const struct node *n); /* READY or REFUSED, or loading */
 
 /* node.c */
+/* All of the batch was written, at this time of the database. */
+void node_stamp(
+	struct node *n, const struct batch_item *items, size_t nitems, int64_t clock_us);
 void node_yield(struct node *n);   /* another process holds our id: show what it says */
 void node_reclaim(struct node *n); /* the id is ours again */
 

@@ -32,7 +32,9 @@ struct entry {
 	bool in_db;   /* the database may have a row of it */
 	bool again;   /* said anew while in flight */
 	bool unsure;  /* sent, and no answer says what became of it */
-	bool force;
+	/* The database may have just this, said at another time; and what was said anew. */
+	bool doubtful, doubtful_anew;
+	bool force, force_anew;
 	bool compared;
 	bool refused; /* the database will not have it; left out until said anew */
 	struct value value;
@@ -195,6 +197,10 @@ static void entry_said(struct outbox *o, struct entry *e)
 		e->number = o->statements;
 	else if (e->where == IN_FLIGHT && !e->again)
 		e->anew = o->statements;
+	else if (e->where == IN_FLIGHT)
+		e->doubtful_anew = true;
+	else
+		e->doubtful = true;
 	o->nrefused -= e->refused;
 	e->refused = false;
 	if (e->where == IN_FLIGHT || e->in_db || entry_wanted(o, e) || entry_may_linger(o, e))
@@ -321,7 +327,10 @@ void outbox_acked(struct outbox *o, int64_t seq)
 
 		e->again = false;
 		e->unsure = false;
-		e->force = false;
+		e->doubtful = e->doubtful_anew;
+		e->doubtful_anew = false;
+		e->force = e->force_anew;
+		e->force_anew = false;
 		e->sent_seq = seq;
 		if (again) {
 			entry_unlink(o, e);
@@ -334,6 +343,20 @@ void outbox_acked(struct outbox *o, int64_t seq)
 	}
 }
 
+void outbox_doubt(struct outbox *o)
+{
+	struct entry *e;
+
+	TAILQ_FOREACH (e, &o->in_flight, link) {
+		if (!e->doubtful || e->force)
+			continue;
+		if (!e->again)
+			e->anew = ++o->statements;
+		e->again = true;
+		e->force_anew = true;
+	}
+}
+
 void outbox_failed(struct outbox *o)
 {
 	struct entry *e;
@@ -341,6 +364,8 @@ void outbox_failed(struct outbox *o)
 	while ((e = TAILQ_LAST(&o->in_flight, entry_list)) != NULL) {
 		entry_unlink(o, e);
 		e->again = false;
+		e->doubtful = true;
+		e->doubtful_anew = false;
 		e->where = DIRTY;
 		TAILQ_INSERT_HEAD(&o->dirty, e, link);
 		o->ndirty++;

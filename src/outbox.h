@@ -47,7 +47,13 @@ void outbox_set_published(
 size_t outbox_take(
 	struct outbox *o, struct batch_item *items, size_t max, int64_t now_us, bool *force);
 void outbox_acked(struct outbox *o, int64_t seq); /* what changed meanwhile stays dirty */
-void outbox_failed(struct outbox *o);             /* back to dirty, in front */
+/*
+ * Before outbox_acked(): the database changed fewer rows than were sent. A key that was
+ * said twice before it was sent, or sent before without an answer, may have been there as
+ * it is, said at another time: it is sent again, with force, so that all know one time.
+ */
+void outbox_doubt(struct outbox *o);
+void outbox_failed(struct outbox *o);  /* back to dirty, in front */
 void outbox_refused(struct outbox *o); /* leave these out until they are said anew */
 
 /*

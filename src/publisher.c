@@ -109,6 +109,8 @@ enum publish_verdict publisher_result(
 {
 	p->in_flight = false;
 	if (res->ok) {
+		if ((size_t)res->changed < p->nitems)
+			outbox_doubt(p->outbox);
 		outbox_acked(p->outbox, res->seq);
 		p->rows += (int64_t)p->nitems;
 		p->pause_us = 0;
@@ -144,6 +146,12 @@ bool publisher_in_flight(const struct publisher *p)
 bool publisher_has_sent(const struct publisher *p)
 {
 	return p->in_flight && p->nitems > 0;
+}
+
+const struct batch_item *publisher_items(const struct publisher *p, size_t *n)
+{
+	*n = p->nitems;
+	return p->items;
 }
 
 int64_t publisher_next_us(const struct publisher *p)

@@ -438,10 +438,16 @@ static void got_bare_beat(struct node *n, const struct db_result *res)
 
 static void got_publish(struct node *n, const struct db_result *res)
 {
+	const struct batch_item *items;
+	size_t nitems;
+
 	if (!publisher_in_flight(n->publisher)) {
 		got_bare_beat(n, res);
 		return;
 	}
+	items = publisher_items(n->publisher, &nitems);
+	if (res->ok && (size_t)res->changed == nitems)
+		node_stamp(n, items, nitems, res->clock_us);
 	switch (publisher_result(n->publisher, res, n->now_us)) {
 	case PUBLISH_DONE:
 		lease_acked(&n->lease, res->seq);

@@ -59,9 +59,14 @@ static bool ask(bool beat, int64_t now_us)
 	return publisher_request(p, beat, now_us, &req);
 }
 
+static int unchanged; /* rows of the batch that the database had already */
+
 static enum publish_verdict answer(const char *sqlstate, int64_t now_us)
 {
-	struct db_result res = {.op = DB_PUBLISH, .ok = !sqlstate[0], .seq = 1};
+	struct db_result res = {.op = DB_PUBLISH,
+		.ok = !sqlstate[0],
+		.seq = 1,
+		.changed = (int)req.nitems - unchanged};
 
 	res.message = "test";
 	snprintf(res.sqlstate, sizeof(res.sqlstate), "%s", sqlstate);
@@ -260,6 +265,56 @@ static void lost(void **arg)
 	assert_int_equal(no_answer(), PUBLISH_LOST);
 }
 
+/* What was sent and never answered may be there, said at another time. */
+static void what_was_there_already_is_told_anew(void **arg)
+{
+	(void)arg;
+	say("A", STATE_INUSE);
+	say("B", STATE_INUSE);
+	assert_true(ask(false, 0));
+	publisher_reset(p);
+	assert_true(ask(false, 0));
+	assert_false(req.force);
+	assert_int_equal(req.nitems, 2);
+	unchanged = 2;
+	answer("", 0);
+	assert_true(ask(false, 0));
+	assert_true(req.force);
+	assert_int_equal(req.nitems, 2);
+	unchanged = 0;
+	answer("", 0);
+	assert_int_equal(outbox_dirty(o), 0);
+}
+
+/* A, B, A: nothing changed in the database, but the moment did. */
+static void said_twice_and_the_same(void **arg)
+{
+	(void)arg;
+	say("A", STATE_INUSE);
+	ask(false, 0);
+	answer("", 0);
+	say("A", STATE_BUSY);
+	say("A", STATE_INUSE);
+	assert_true(ask(false, 0));
+	unchanged = 1;
+	answer("", 0);
+	assert_true(ask(false, 0));
+	assert_true(req.force);
+	say("A", STATE_BUSY); /* while it is forced */
+	unchanged = 0;
+	answer("", 0);
+	assert_true(ask(false, 0));
+	assert_false(req.force);
+	assert_int_equal(req.items[0].value.state, STATE_BUSY);
+	answer("", 0);
+	say("A", STATE_INUSE); /* once, and it was there: nothing to be told */
+	ask(false, 0);
+	unchanged = 1;
+	answer("", 0);
+	assert_int_equal(outbox_dirty(o), 0);
+	unchanged = 0;
+}
+
 static void forced_and_not_go_apart(void **arg)
 {
 	(void)arg;
@@ -290,6 +345,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(pauses_after_trouble, begin, end),
 		cmocka_unit_test_setup_teardown(fenced, begin, end),
 		cmocka_unit_test_setup_teardown(lost, begin, end),
+		cmocka_unit_test_setup_teardown(what_was_there_already_is_told_anew, begin, end),
+		cmocka_unit_test_setup_teardown(said_twice_and_the_same, begin, end),
 		cmocka_unit_test_setup_teardown(forced_and_not_go_apart, begin, end),
 	};
 
