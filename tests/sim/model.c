@@ -283,10 +283,12 @@ static void write_change(struct model *m, const struct m_entity *e, int64_t from
 {
 	const char *text = buf_str(lines);
 	int chunks = 0, chunk = 0;
+	size_t counted = 0;
 
-	for (size_t at = 0; at < lines->len || chunks == 0;
-		 at = chunk_end(m, text, lines->len, at))
+	do {
+		counted = chunk_end(m, text, lines->len, counted);
 		chunks++;
+	} while (counted < lines->len);
 	for (size_t at = 0; chunk < chunks;) {
 		size_t end = lines->len ? chunk_end(m, text, lines->len, at) : 0;
 		struct buf b = {0};

@@ -754,11 +754,12 @@ static void read_rows_of(struct model_db *m, struct ask *a, const struct head *h
 	int chunks = h->nrows <= CHUNK_LINES ? 1 : (h->nrows + CHUNK_LINES - 1) / CHUNK_LINES;
 
 	for (int chunk = 1; chunk <= chunks; chunk++) {
+		int end = chunk * CHUNK_LINES < h->nrows ? chunk * CHUNK_LINES : h->nrows;
+
 		print_header(m, &a->payloads, 'S', h, 0, chunk, chunks, "", 0);
 		if (chunk == 1)
 			print_entity(&a->payloads, h);
-		for (int i = (chunk - 1) * CHUNK_LINES; i < chunk * CHUNK_LINES && i < h->nrows;
-			 i++)
+		for (int i = (chunk - 1) * CHUNK_LINES; i < end; i++)
 			print_row(m, &a->payloads, &h->rows[i]);
 		payload_end(a);
 	}
