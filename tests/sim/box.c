@@ -212,6 +212,7 @@ void box_start(struct box *b)
 	b->dead_since_us = 0;
 	b->ready_since_us = 0;
 	memset(b->said, 0, sizeof(b->said));
+	memset(b->before, 0, sizeof(b->before));
 	memset(b->shown, 0, sizeof(b->shown));
 	memset(b->heads, 0, sizeof(b->heads));
 	memset(b->armed, 0, sizeof(b->armed));
@@ -265,6 +266,11 @@ static void value_is_said(struct box *b, const struct step *step, struct value *
 		sim->device_said[entity][step->key] |= device_bit(v);
 		return;
 	}
+	if (step->again && b->before[step->key]) {
+		v->fresh = b->before[step->key];
+		sim->versions[v->fresh].repeated = true;
+		return;
+	}
 	assert(sim->next_version < MOST_VERSIONS);
 	v->fresh = (uint32_t)sim->next_version++;
 	sim->versions[v->fresh].entity = entity;
@@ -275,6 +281,7 @@ void box_step(struct box *b, const struct step *step)
 {
 	const char *key = key_name(step->kind, step->key);
 	struct said *said = &b->said[step->kind][step->key];
+	uint32_t was;
 
 	if (!b->node || b->paused_until_us > b->sim->now_us || b->left)
 		return;
@@ -285,8 +292,11 @@ void box_step(struct box *b, const struct step *step)
 		story("says nothing of %s any more", key);
 		node_remove(b->node, step->kind, key);
 	} else {
+		was = said->value.fresh;
 		said->value = step->value;
 		value_is_said(b, step, &said->value);
+		if (step->kind == KEY_MAILBOX)
+			b->before[step->key] = was;
 		story("says %s is %s%s%u", key,
 			step->kind == KEY_DEVICE ? state_name(said->value.state) : "",
 			said->value.held ? " held " : " ", said->value.fresh);

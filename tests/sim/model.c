@@ -87,7 +87,7 @@ struct model {
 	int64_t clock_us;
 	size_t chunk_bytes;
 	int slice;
-	bool may_not_terminate;
+	bool may_not_terminate, no_audit;
 	void (*written)(void *arg, const struct entity_id *id, enum key_kind kind,
 		const char *key, const struct value *v);
 	void *written_arg;
@@ -651,7 +651,7 @@ static void tick_audit(struct model *m, struct buf *b)
 	int rows = 0;
 
 	m->now.audit_after = at < 0 ? none : e->id;
-	if (at < 0 || broken == MODEL_NO_AUDIT)
+	if (at < 0 || m->no_audit || broken == MODEL_NO_AUDIT)
 		return;
 	for (int kind = 0; kind < KEY_KINDS; kind++) {
 		for (int i = 0; i < MOST_KEYS; i++) {
@@ -995,6 +995,7 @@ struct model *model_fork(const struct model *m, int lost)
 	f->chunk_bytes = m->chunk_bytes;
 	f->slice = m->slice;
 	f->may_not_terminate = m->may_not_terminate;
+	f->no_audit = m->no_audit;
 	f->written = m->written;
 	f->written_arg = m->written_arg;
 	f->last_pid = m->last_pid + 1000;
@@ -1183,6 +1184,11 @@ void model_end(struct model_session *s)
 void model_set_terminate(struct model *m, bool may)
 {
 	m->may_not_terminate = !may;
+}
+
+void model_set_audit(struct model *m, bool wanted)
+{
+	m->no_audit = !wanted;
 }
 
 void model_set_slice(struct model *m, int heads)

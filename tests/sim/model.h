@@ -75,7 +75,8 @@ void model_forget_token(struct model *m);
 void model_end(struct model_session *s); /* the server closes it; freed with the model */
 /* May the functions end other sessions (pg_signal_backend)? Default: yes. */
 void model_set_terminate(struct model *m, bool may);
-void model_set_slice(struct model *m, int heads); /* in a pulse; default 10 */
+void model_set_audit(struct model *m, bool wanted); /* in the pulse; default: yes */
+void model_set_slice(struct model *m, int heads);   /* in a pulse; default 10 */
 /* Told of every row that is written or removed (v NULL). */
 void model_on_write(struct model *m,
 	void (*fn)(void *arg, const struct entity_id *id, enum key_kind kind, const char *key,

@@ -79,14 +79,20 @@ bool __wrap_payload_parse(
 	return true;
 }
 
+/* Without nets, the living are left to tell by themselves what a rewind took. */
 static bool line_is_left_out(const struct payload_line *line)
 {
 	const struct cache_entity *e;
+	bool nets = sim_now->plan.nets;
 
-	if (line->type != LINE_HEAD || mutation_on != MUTATE_LOWER_HEAD_IGNORED)
+	if (line->type != LINE_HEAD || (mutation_on != MUTATE_LOWER_HEAD_IGNORED && nets))
 		return false;
 	e = known_of(&line->head.entity);
-	return e && line->head.seq < e->head.seq;
+	if (!e || line->head.seq >= e->head.seq)
+		return false;
+	return mutation_on == MUTATE_LOWER_HEAD_IGNORED ||
+		   (line->head.alive &&
+			   uuid_equal(&line->head.incarnation, &e->head.incarnation));
 }
 
 int __real_payload_next(
@@ -101,7 +107,7 @@ int __wrap_payload_next(
 
 	do
 		got = __real_payload_next(p, at, out, why);
-	while (got == 1 && mutation_on && line_is_left_out(out));
+	while (got == 1 && line_is_left_out(out));
 	if (got != 1 || !mutation_on)
 		return got;
 	newest_line = *out;

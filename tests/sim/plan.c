@@ -25,18 +25,20 @@ static void plan_cluster(struct plan *plan, struct rng *r)
 	plan->may_terminate = rng_chance(r, 70);
 	plan->latency_us = rng_chance(r, 80) ? 2 * MS : rng_between(r, 1, 200) * MS;
 	plan->faults_end_us = rng_between(r, 8, 60) * SECOND;
+	plan->gap_us = rng_between(r, 100, 3000) * MS;
 }
 
 static void plan_step(struct plan *plan, struct rng *r, struct step *s)
 {
 	/* bursts: most come right after the one before */
-	int64_t gap_us = rng_chance(r, 60) ? rng_below(r, 5 * MS) : rng_below(r, 3 * SECOND);
+	int64_t gap_us = rng_below(r, rng_chance(r, 60) ? 5 * MS : plan->gap_us);
 
 	s->at_us = (s == plan->steps ? 0 : s[-1].at_us) + gap_us;
 	s->box = (int)rng_below(r, plan->boxes);
 	s->kind = rng_chance(r, 50) ? KEY_DEVICE : KEY_MAILBOX;
 	s->key = (int)rng_below(r, plan->keys);
 	s->removed = rng_chance(r, 25);
+	s->again = rng_chance(r, 25);
 	s->value.held = rng_chance(r, 70);
 	if (s->kind == KEY_DEVICE)
 		s->value.state = (enum device_state)rng_below(r, STATE_COUNT);
@@ -79,6 +81,7 @@ static void plan_faults(struct plan *plan, struct rng *r)
 	plan->nfaults = (int)rng_skewed(r, 1, MOST_FAULTS);
 	if (rng_chance(r, 2))
 		plan->nfaults = 0;
+	plan->nets = wanted[FAULT_TAMPER] || wanted[FAULT_FORGE] || rng_chance(r, 40);
 	for (int i = 0; i < plan->nfaults; i++)
 		plan_fault(plan, r, wanted, &plan->faults[i]);
 }

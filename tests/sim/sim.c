@@ -198,6 +198,7 @@ static void servers_make(struct sim *sim)
 	model_set_chunk(s->model, sim->plan.chunk_bytes);
 	model_set_slice(s->model, sim->plan.slice);
 	model_set_terminate(s->model, sim->plan.may_terminate);
+	model_set_audit(s->model, sim->plan.nets);
 	model_on_write(s->model, check_written, sim);
 }
 

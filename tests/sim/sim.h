@@ -137,6 +137,7 @@ struct step {
 	enum key_kind kind;
 	int key;
 	bool removed;
+	bool again; /* a mailbox: what was said before that */
 	struct value value;
 	bool off;
 };
@@ -150,6 +151,9 @@ struct plan {
 	size_t chunk_bytes;
 	int slice;
 	bool may_terminate;
+	bool nets; /* audits, and reloads of who seems to be behind: else all must do without
+				*/
+	int64_t gap_us; /* between statements */
 	int64_t latency_us;
 	int64_t faults_end_us; /* from then on all is well */
 	int nfaults, nsteps;
@@ -200,6 +204,7 @@ struct box {
 	int64_t armed_until_us[FAULT_KINDS];
 	bool publish[KEY_KINDS], subscribe[KEY_KINDS];
 	struct said said[KEY_KINDS][MOST_SIM_KEYS];
+	uint32_t before[MOST_SIM_KEYS]; /* what it said of a mailbox the time before */
 	struct shown shown[MOST_BOXES][MOST_SIM_KEYS];
 	struct known heads[MOST_BOXES];
 	int64_t ready_since_us; /* 0: is not */
@@ -212,7 +217,7 @@ struct box {
 struct version {
 	int entity; /* index of the first box with that id */
 	int key;
-	bool said, forged;
+	bool repeated; /* said again after another one: its order says nothing */
 	int64_t order; /* of the newest commit with it; 0: none */
 };
 
