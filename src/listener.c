@@ -108,6 +108,17 @@ static void peer_free(struct listener *l, struct peer *p)
 	free(p);
 }
 
+/* Nothing is under way with it any more. */
+static void peer_rest(struct listener *l, struct peer *p)
+{
+	peer_drop_waiting(l, p);
+	p->loaded = 0;
+	p->overflowed = false;
+	p->part = 0;
+	p->behind = 0;
+	p->want = WANT_NOTHING;
+}
+
 static void peer_remove(struct listener *l, struct peer *p)
 {
 	struct cache_entity *e = p->entity;
@@ -115,6 +126,14 @@ static void peer_remove(struct listener *l, struct peer *p)
 
 	log_notice("listener", "entity was removed entity=%s name=\"%s\"",
 		entity_id_print(&e->id, id), e->who.name);
+	if (entity_id_equal(&e->id, &l->self)) { /* another process had our id: we stay */
+		peer_rest(l, p);
+		p->known = false;
+		cache_entity_flags(l->cache, e, false, false);
+		cache_mark(l->cache, e);
+		cache_sweep(l->cache, e);
+		return;
+	}
 	peer_free(l, p);
 	cache_entity_remove(l->cache, e);
 }
@@ -821,17 +840,6 @@ void listener_compare_own(struct listener *l)
 		return;
 	l->own = true;
 	peer_want(l, peer_of(l, &l->self), WANT_ROWS);
-}
-
-/* Nothing is under way with it any more. */
-static void peer_rest(struct listener *l, struct peer *p)
-{
-	peer_drop_waiting(l, p);
-	p->loaded = 0;
-	p->overflowed = false;
-	p->part = 0;
-	p->behind = 0;
-	p->want = WANT_NOTHING;
 }
 
 void listener_forget(struct listener *l, const struct entity_id *id)

@@ -749,6 +749,30 @@ static void gone(void **arg)
 	assert_non_null(entity(SELF));
 }
 
+/* Another process holds our id, and is removed: the entity is the node's own. */
+static void our_id_is_removed(void **arg)
+{
+	(void)arg;
+	load();
+	cache_set_self(c, entity(SELF), false);
+	listener_forget(l, &entity(SELF)->id);
+	assert_true(wants(DB_READ_ROWS, SELF));
+	rows(SELF, I2, 7, X6);
+	done();
+	assert_int_equal(state_by(SELF, "x"), 6);
+	notify("1\tX\t1\t" SELF "\t" I2 "\t7\t5\n");
+	assert_true(wants(DB_READ_ROWS, SELF));
+	done();
+	assert_non_null(entity(SELF));
+	assert_int_equal(state_by(SELF, "x"), -1);
+	assert_true(wants_nothing());
+	change(SELF, I1, 0, X1);
+	assert_true(wants(DB_READ_ROWS, SELF));
+	rows(SELF, I1, 1, X1);
+	done();
+	assert_int_equal(state_by(SELF, "x"), 1);
+}
+
 static void gone_and_back(void **arg)
 {
 	(void)arg;
@@ -1119,6 +1143,7 @@ int main(void)
 		T(audits),
 		T(no_audit_in_the_middle_of_a_change),
 		T(gone),
+		T(our_id_is_removed),
 		T(gone_and_back),
 		T(unknown_entity),
 		T(first_load_with_notifications_waiting),
