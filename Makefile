@@ -89,11 +89,11 @@ demo: ## a private PostgreSQL, two nodes, and the test of 2008 played on them
 demo-stop: ## stop what `make demo` left running
 	@B=$(B) scripts/demo stop
 
-check: ## all tests: lint, unit, sql, flow
+check: ## all tests: lint, unit, sql, sim, flow
 	@scripts/deps check
-	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@$(MAKE) --no-print-directory -j$$(nproc) all $(B)/sim
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 B=$(B)/san all unit-build
-	@B=$(B) tests/run lint unit sql flow
+	@B=$(B) tests/run lint unit sql sim flow
 lint: all ## format, cppcheck, shellcheck, man pages, house rules
 	@B=$(B) tests/run lint
 unit: ## cmocka tests under ASan and UBSan
