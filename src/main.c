@@ -477,6 +477,19 @@ static int fail(struct daemon *d, struct buf *errors)
 	return 1;
 }
 
+/* Nobody else has these: they are gone with the process. */
+static void tell_undelivered(struct node *node)
+{
+	struct node_status status;
+
+	node_get_status(node, &status);
+	if (status.unsent > 0)
+		log_warning("daemon",
+			"the database did not take what was said last of devices and mailboxes: "
+			"lost=%zu %s",
+			status.unsent, status.last_error);
+}
+
 static int run(struct daemon *d)
 {
 	struct app *app = &d->app;
@@ -490,6 +503,7 @@ static int run(struct daemon *d)
 	service_ready(&d->service);
 	node_start(app->node, clock_mono_us());
 	loop_run(app->base);
+	tell_undelivered(app->node);
 	log_notice("daemon", "stopped");
 	unwire(d);
 	return 0;

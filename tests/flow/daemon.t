@@ -154,6 +154,15 @@ for my $case ([['--version'], 0, qr/^pgdevstated \d/], [['--help'], 0, qr/^Usage
     $told->(qr/^STOPPING=1$/m, 'STOPPING=1');
 }
 
+# --- what the database did not take when the node ends is lost: the log says so
+{
+    my $lonely = node('lonely', conninfo => 'host=/nonexistent dbname=x user=x');
+    $lonely->start;
+    $lonely->ok_console('devstate change Custom:x INUSE');
+    $lonely->stop;
+    like(file_log($lonely), qr/WARNING daemon: the database did not take what was said last of devices and mailboxes: lost=1 .*NOTICE .*stopped\n\z/s, 'undelivered states are told');
+}
+
 $witness->stop;
 $pid = 0;
 done_testing();
