@@ -47,10 +47,14 @@ void lease_unanswered(struct lease *l)
 void lease_lost(struct lease *l)
 {
 	l->session.text[0] = '\0';
-	if (l->state == LEASE_HELD)
+	if (l->state == LEASE_REWOUND) {
+		/* Its session went with the connection: ask anew. `seq` is the database's by now,
+		 * so it will answer as if nothing had been lost. */
 		l->state = LEASE_DOUBTFUL;
-	else if (l->state == LEASE_REWOUND)
-		l->state = LEASE_DOUBTFUL; /* its session went with the connection: ask anew */
+		l->unanswered = true;
+	} else if (l->state == LEASE_HELD) {
+		l->state = LEASE_DOUBTFUL;
+	}
 }
 
 void lease_request(struct lease *l, struct db_request *req)

@@ -848,6 +848,8 @@ void listener_forget(struct listener *l, const struct entity_id *id)
 
 	peer_rest(l, p);
 	p->known = false;
+	if (entity_id_equal(id, &l->self))
+		l->own = false; /* whoever wants them compared says so again */
 	if (l->connected)
 		peer_want(l, p, WANT_ROWS);
 }

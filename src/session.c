@@ -331,6 +331,12 @@ static void refused(struct node *n, const struct db_lease *got)
 		entity_id_print(&n->cfg.self.entity, id), n->holder);
 }
 
+/* While another process holds our id, the rows are not ours to compare. */
+static bool own_is_wanted(const struct node *n)
+{
+	return n->comparing && lease_may_write(&n->lease);
+}
+
 /* The lease is settled; on a session that listens already nothing else is to be done. */
 static void lease_settled(struct node *n)
 {
@@ -338,7 +344,7 @@ static void lease_settled(struct node *n)
 		phase_set(n, NODE_LISTENING);
 		return;
 	}
-	if (n->comparing)
+	if (own_is_wanted(n))
 		listener_compare_own(n->listener);
 	phase_set(n, NODE_LOADING);
 }
@@ -410,7 +416,7 @@ static void got_listen(struct node *n, const struct db_result *res)
 	n->listening = true;
 	phase_set(n, NODE_LOADING);
 	coordinator_connected(&n->coordinator, n->now_us);
-	listener_connected(n->listener, n->comparing);
+	listener_connected(n->listener, own_is_wanted(n));
 }
 
 static void fenced(struct node *n, const struct db_result *res)

@@ -226,6 +226,29 @@ static void rewound_then_lost(void **arg)
 	assert_true(uuid_equal(&l.incarnation, &asked));
 }
 
+/* Nor was it executed: what the database says now fits, and still it is rewound. */
+static void rewound_then_lost_and_not_executed(void **arg)
+{
+	struct uuid old;
+
+	(void)arg;
+	registered("s1", 50);
+	old = l.incarnation;
+	lease_lost(&l);
+	ask();
+	answer(DB_REWOUND, "s2", 40);
+	ask();
+	no_answer(true);
+	lease_lost(&l);
+	ask();
+	assert_int_equal(answer(DB_RESUMED, "s3", 40), LEASE_AGAIN);
+	assert_int_equal(ask(), DB_REGISTER);
+	assert_true(uuid_equal(&req.continues, &old));
+	assert_string_equal(req.continues_session.text, "s3");
+	assert_int_equal(req.seq, 40);
+	assert_int_equal(answer(DB_REGISTERED, "s4", 41), LEASE_RESEND);
+}
+
 /* register(continues) that the database refuses with an error: resume again. */
 static void rewound_then_an_error(void **arg)
 {
@@ -323,6 +346,7 @@ int main(void)
 		cmocka_unit_test(an_unanswered_register_keeps_what_it_asked),
 		cmocka_unit_test(rewound_continues),
 		cmocka_unit_test(rewound_then_lost),
+		cmocka_unit_test(rewound_then_lost_and_not_executed),
 		cmocka_unit_test(rewound_then_an_error),
 		cmocka_unit_test(resume_says_lost),
 		cmocka_unit_test(refused_asks_with_the_same_run),
