@@ -102,13 +102,16 @@ comment on column pgdevstate.site.channel is 'NOTIFY channel of the site. A secr
 comment on column pgdevstate.site.is_here is 'this database is that site';
 
 create table pgdevstate.setting (
+	site smallint not null default 1,
 	name text not null,
 	value bigint not null,
 	comment text not null,
-	constraint setting_pkey primary key (name),
+	constraint setting_pkey primary key (site, name),
+	constraint setting_site_fkey foreign key (site) references pgdevstate.site (site),
 	constraint setting_value_is_not_negative check (value >= 0)
 );
 comment on table pgdevstate.setting is 'Numbers that an administrator may change; they take effect at the next tick';
+comment on column pgdevstate.setting.site is 'whose number it is';
 comment on column pgdevstate.setting.name is 'name of the setting; its unit is part of the name';
 comment on column pgdevstate.setting.value is 'its value';
 comment on column pgdevstate.setting.comment is 'what it does';
@@ -280,7 +283,7 @@ create table pgdevstate.change (
 	at timestamptz not null default clock_timestamp(),
 	xid xid8 not null default pg_current_xact_id(),
 	payload pgdevstate.payload not null,
-	constraint change_pkey primary key (id)
+	constraint change_pkey primary key (site, id)
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
 	autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 100000,
 	autovacuum_vacuum_cost_delay = 0);

@@ -3,7 +3,7 @@
 -- lease_holder: the entity's head and heartbeat, locked in this order, and whether somebody
 -- else holds the lease: alive and within the lease. A holder on the same host and boot whose
 -- server process is gone has crashed: it holds nothing.
--- Reads: site, pg_stat_activity. Writes: nothing; locks. Errors: PD003 another role's entity,
+-- Reads: site, pg_stat_activity. Writes: heartbeat, if the clock went back; locks. Errors: PD003 another role's entity,
 -- PD005 a static one.
 create or replace function pgdevstate.lease_holder(
 	p_entity_id macaddr, p_host text, p_boot_id text,
@@ -36,6 +36,12 @@ begin
 	from pgdevstate.heartbeat h
 	where h.site = head.site and h.entity_id = p_entity_id
 	for no key update;
+	-- the clock went back: the lease begins anew, as in tick_reap(), which nobody may be left to call
+	if beat_at > pg_catalog.clock_timestamp() then
+		update pgdevstate.heartbeat h set beat_at = pg_catalog.clock_timestamp()
+		where h.site = head.site and h.entity_id = p_entity_id
+		returning h.beat_at into beat_at;
+	end if;
 	holds := alive and beat_at + v_lease_ms * interval '1 millisecond' > pg_catalog.clock_timestamp()
 		and not (head.host = p_host and head.boot_id = p_boot_id and head.boot_id <> ''
 			and not pgdevstate.backend_is_there(head.backend_pid, head.backend_start));

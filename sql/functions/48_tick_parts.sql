@@ -133,7 +133,7 @@ comment on function pgdevstate.tick_audit(smallint, macaddr) is
 -- tick_trim: delete what is too old or too much from the journal, a batch, the oldest first.
 -- Reads: setting. Writes: change. Errors: none.
 create or replace function pgdevstate.tick_trim(
-	p_now timestamptz, p_after_id bigint, out trimmed int, out last_id bigint)
+	p_site smallint, p_now timestamptz, p_after_id bigint, out trimmed int, out last_id bigint)
 language plpgsql
 as $$
 declare
@@ -144,21 +144,23 @@ declare
 begin
 	trimmed := 0;
 	last_id := p_after_id;
-	select pg_catalog.max(c.id) - pgdevstate.setting_value('journal_keep_rows') into v_max_id from pgdevstate.change c;
-	select c.id, c.at into v_oldest from pgdevstate.change c where c.id > p_after_id order by c.id limit 1;
+	select pg_catalog.max(c.id) - pgdevstate.setting_value('journal_keep_rows') into v_max_id
+	from pgdevstate.change c
+	where c.site = p_site;
+	select c.id, c.at into v_oldest from pgdevstate.change c where c.site = p_site and c.id > p_after_id order by c.id limit 1;
 	if not found or (v_oldest.at >= v_before and v_oldest.id > v_max_id) then
 		return;
 	end if;
 	with old as materialized (
-		select c.id, c.at from pgdevstate.change c where c.id > p_after_id order by c.id limit v_batch
+		select c.id, c.at from pgdevstate.change c where c.site = p_site and c.id > p_after_id order by c.id limit v_batch
 	), gone as (
 		delete from pgdevstate.change c
 		using old o
-		where c.id = o.id and (o.at < v_before or o.id <= v_max_id)
+		where c.site = p_site and c.id = o.id and (o.at < v_before or o.id <= v_max_id)
 		returning c.id
 	)
 	select pg_catalog.count(*), coalesce(pg_catalog.max(g.id), p_after_id) into trimmed, last_id from gone g;
 end
 $$;
-comment on function pgdevstate.tick_trim(timestamptz, bigint) is
+comment on function pgdevstate.tick_trim(smallint, timestamptz, bigint) is
 	'part of tick: trims the journal by age and number';

@@ -71,7 +71,7 @@ begin
 	end if;
 
 	v_dead := pgdevstate.tick_reap(v_site.site, v_now, v_was.reaped_at);
-	v_trim := pgdevstate.tick_trim(v_now, v_was.trimmed_id);
+	v_trim := pgdevstate.tick_trim(v_site.site, v_now, v_was.trimmed_id);
 	v_heads := pgdevstate.tick_heads(v_site.site, v_dead, v_was.renewed_at - interval '2 seconds', v_was.slice_after);
 	v_audit_at := v_was.audit_at;
 	if v_now >= v_was.audit_at or v_was.audit_at > v_now + interval '1 hour' then

@@ -11,7 +11,7 @@ create table pgdevstate.change (
 	at timestamptz not null default clock_timestamp(),
 	xid xid8 not null default pg_current_xact_id(),
 	payload pgdevstate.payload not null,
-	constraint change_pkey primary key (id)
+	constraint change_pkey primary key (site, id)
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
 	autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 100000,
 	autovacuum_vacuum_cost_delay = 0);

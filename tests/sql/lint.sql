@@ -78,9 +78,12 @@ $$, 'no check on a table that publish() writes: domains are read once, checks fo
 select is_empty($$
 	select c.relname from pg_class c
 	where c.relnamespace = 'pgdevstate'::regnamespace and c.relkind = 'r'
-		and c.relname not in ('migration', 'installed', 'setting')
-		and not exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'site')
-$$, 'every table that says something of the cluster has a site');
+		and c.relname not in ('migration', 'installed')
+		and not exists (
+			select from pg_index i
+			join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey::int2[])
+			where i.indrelid = c.oid and i.indisprimary and a.attname = 'site')
+$$, 'the key of every table that says something of the cluster has a site');
 select is_empty($$
 	select i.indexrelid::regclass || ' ' || a.attname
 	from pg_index i

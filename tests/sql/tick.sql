@@ -203,7 +203,7 @@ select throws_ok($$select pgdevstate.tick(n.id, n.incarnation, n.session, n.toke
 	'table pgdevstate.setting has no row "journal_keep_s"', 'a setting that somebody deleted is named');
 
 -- who is dead does not become the coordinator
-insert into pgdevstate.setting values ('journal_keep_s', 600, 'x');
+insert into pgdevstate.setting values (1, 'journal_keep_s', 600, 'x');
 select pg_temp.coordinator_age('3 seconds') \g /dev/null
 update pgdevstate.heartbeat set alive = false where entity_id = pg_temp.id('c');
 select throws_ok($$select pg_temp.tick('c')$$, 'PD002', null, 'who is dead does not become the coordinator');
