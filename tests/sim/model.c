@@ -335,9 +335,10 @@ static struct m_entity *head_of(
 
 /* ---- register, resume, leave ---- */
 
-static bool lease_holds(
-	struct model *m, const struct m_entity *e, const struct db_self *by)
+static bool lease_holds(struct model *m, struct m_entity *e, const struct db_self *by)
 {
+	if (e->beat_us > m->clock_us)
+		e->beat_us = m->clock_us;
 	if (!e->alive || e->beat_us + e->lease_ms * INT64_C(1000) <= m->clock_us ||
 		broken == MODEL_TWIN_MAY_REGISTER)
 		return false;
