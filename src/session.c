@@ -89,6 +89,14 @@ static void left(struct node *n)
 	n->cb.left(n->arg);
 }
 
+/* Is there something in flight whose change others may know, and a crash may have taken?
+ */
+static bool seq_may_have_moved(const struct node *n)
+{
+	return publisher_has_sent(n->publisher) ||
+		   (n->phase == NODE_REGISTERING && n->asked == DB_RESUME);
+}
+
 void session_lost(struct node *n, const char *reason)
 {
 	bool heard = n->listening;
@@ -101,7 +109,7 @@ void session_lost(struct node *n, const char *reason)
 	n->reading = false;
 	n->listening = false;
 	n->npings = 0;
-	if (publisher_has_sent(n->publisher))
+	if (seq_may_have_moved(n))
 		lease_unanswered(&n->lease);
 	publisher_reset(n->publisher);
 	lease_lost(&n->lease);
