@@ -275,13 +275,31 @@ static void reload(struct call *c)
 	buf_clear(&messages);
 }
 
+/* What cannot be delivered any more: the database is away. */
+static size_t undelivered(const struct call *c)
+{
+	struct node_status status;
+
+	node_get_status(c->app->node, &status);
+	return status.phase == NODE_READY ? 0 : status.unsent;
+}
+
 static void stop(struct call *c, bool gracefully)
 {
-	reply_printf(&c->reply, "%s\n",
-		gracefully ? "Stopping: what waits for the database is delivered first."
-				   : "Stopping now.");
-	reply_set(&c->reply, "stopping", json_string(gracefully ? "gracefully" : "now"));
 	struct app *app = c->app;
+	size_t lost = undelivered(c);
+
+	if (lost > 0)
+		reply_printf(&c->reply,
+			"Stopping. The database is away: %zu changes that it does not have are "
+			"lost.\n",
+			lost);
+	else
+		reply_printf(&c->reply, "%s\n",
+			gracefully ? "Stopping: what waits for the database is delivered first."
+					   : "Stopping now.");
+	reply_set(&c->reply, "stopping", json_string(gracefully ? "gracefully" : "now"));
+	reply_set(&c->reply, "lost", json_integer((json_int_t)lost));
 	call_end(c, 0);
 	app->stop(app, gracefully);
 }

@@ -498,6 +498,10 @@ static int run(struct daemon *d)
 	log_notice("daemon", "pgdevstated %s starts entity=%s name=%s pid=%d",
 		PGDEVSTATE_VERSION, entity_id_print(&app->options->entity_id, id),
 		app->options->system_name, (int)getpid());
+	if (!app->options->has_entity_id)
+		log_notice("daemon",
+			"the entity id is the MAC address of the first network interface; "
+			"set entity_id in [options] if that can change");
 	log_lines(LOG_LEVEL_WARNING, app->options->warnings);
 	watch_signals(d);
 	service_ready(&d->service);

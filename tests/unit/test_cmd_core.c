@@ -138,6 +138,10 @@ static void test_stop(void **state)
 	assert_int_equal(f->stopped, 1);
 	assert_int_equal(fixture_run(f, "core stop gracefully"), 0);
 	assert_int_equal(f->stopped, 2);
+	f->app.node->status.phase = NODE_DOWN;
+	f->app.node->status.unsent = 3;
+	assert_output(f, "core stop gracefully",
+		"Stopping. The database is away: 3 changes that it does not have are lost.\n");
 	f->stopped = 0;
 	assert_fails(f, "core stop", "not complete");
 	assert_int_equal(f->stopped, 0);
