@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "utf8.h"
+
 const char *key_kind_name(enum key_kind kind)
 {
 	return kind == KEY_DEVICE ? "device" : "mailbox";
@@ -19,45 +21,9 @@ bool value_same(enum key_kind kind, const struct value *a, const struct value *b
 	return a->urgent == b->urgent && a->fresh == b->fresh && a->old == b->old;
 }
 
-/*
- * The length of the UTF-8 sequence at s, 0 when it is none (overlong, surrogate, too
- * large, cut): the same that PostgreSQL accepts.
- */
-static size_t utf8_len(const unsigned char *s, size_t left)
-{
-	static const unsigned smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t len = s[0] < 0x80   ? 1
-				 : s[0] < 0xc2 ? 0
-				 : s[0] < 0xe0 ? 2
-				 : s[0] < 0xf0 ? 3
-							   : 4;
-	unsigned code = len ? s[0] & (0xff >> (len + 1)) : 0;
-
-	if (len <= 1)
-		return len;
-	if (len > left || s[0] > 0xf4)
-		return 0;
-	for (size_t i = 1; i < len; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (s[i] & 0x3f);
-	}
-	if (code < smallest[len] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
-		return 0;
-	return len;
-}
-
-/* C0, DEL and C1: a line end in a name would split events and listings. */
-static bool is_control(const unsigned char *s, size_t len)
-{
-	return s[0] < 0x20 || s[0] == 0x7f || (len == 2 && s[0] == 0xc2 && s[1] < 0xa0);
-}
-
 bool name_check(const char *name, size_t len, const char **why)
 {
 	static char reason[80];
-	const unsigned char *s = (const unsigned char *)name;
-
 	*why = reason;
 	if (len == 0) {
 		snprintf(reason, sizeof(reason), "it is empty");
@@ -69,12 +35,12 @@ bool name_check(const char *name, size_t len, const char **why)
 		return false;
 	}
 	for (size_t at = 0, step; at < len; at += step) {
-		step = utf8_len(s + at, len - at);
+		step = utf8_len(name + at, len - at);
 		if (step == 0) {
 			snprintf(reason, sizeof(reason), "byte %zu is not UTF-8", at + 1);
 			return false;
 		}
-		if (is_control(s + at, step)) {
+		if (utf8_is_control(name + at, step)) {
 			snprintf(reason, sizeof(reason), "byte %zu is a control character", at + 1);
 			return false;
 		}
