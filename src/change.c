@@ -24,6 +24,7 @@ bool value_same(enum key_kind kind, const struct value *a, const struct value *b
 bool name_check(const char *name, size_t len, const char **why)
 {
 	static char reason[80];
+
 	*why = reason;
 	if (len == 0) {
 		snprintf(reason, sizeof(reason), "it is empty");
