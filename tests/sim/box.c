@@ -213,6 +213,7 @@ void box_start(struct box *b)
 	b->ready_since_us = 0;
 	memset(b->said, 0, sizeof(b->said));
 	memset(b->before, 0, sizeof(b->before));
+	b->left_behind.known = false;
 	memset(b->shown, 0, sizeof(b->shown));
 	memset(b->heads, 0, sizeof(b->heads));
 	memset(b->armed, 0, sizeof(b->armed));
@@ -281,20 +282,26 @@ void box_step(struct box *b, const struct step *step)
 {
 	const char *key = key_name(step->kind, step->key);
 	struct said *said = &b->said[step->kind][step->key];
+	bool was_present;
+	struct value value;
 	uint32_t was;
 
 	if (!b->node || b->paused_until_us > b->sim->now_us || b->left)
 		return;
 	box_turn_begin(b);
 	said->stated = true;
+	was_present = said->present;
 	said->present = !step->removed;
 	if (step->removed) {
 		story("says nothing of %s any more", key);
 		node_remove(b->node, step->kind, key);
 	} else {
 		was = said->value.fresh;
-		said->value = step->value;
-		value_is_said(b, step, &said->value);
+		value = step->value;
+		value_is_said(b, step, &value);
+		if (!was_present || !value_same(step->kind, &value, &said->value))
+			said->at_us = b->sim->now_us;
+		said->value = value;
 		if (step->kind == KEY_MAILBOX)
 			b->before[step->key] = was;
 		story("says %s is %s%s%u", key,

@@ -7,6 +7,8 @@
 #include "node_parts.h"
 #include "sim.h"
 
+#define LATE_US (6 * SECOND) /* the longest way of a request to the database */
+
 uint32_t device_bit(const struct value *v)
 {
 	return UINT32_C(1) << ((int)v->state * 2 + v->held);
@@ -44,6 +46,53 @@ void check_written(void *arg, const struct entity_id *id, enum key_kind kind,
 		sim->versions[v->fresh].order = ++sim->commit_order;
 }
 
+static void left_behind_note(struct box *b, struct server *s)
+{
+	struct left_behind *left = &b->left_behind;
+
+	if (left->known)
+		return;
+	left->known = true;
+	left->server = s;
+	left->at_us = b->sim->now_us;
+	for (int i = 0; i < KEY_KINDS * b->sim->plan.keys; i++) {
+		int kind = i % KEY_KINDS, key = i / KEY_KINDS;
+		const struct value *v = model_row(
+			s->model, &b->id, (enum key_kind)kind, key_name((enum key_kind)kind, key));
+
+		left->present[kind][key] = v && v->held;
+		if (v)
+			left->values[kind][key] = *v;
+	}
+}
+
+void check_alive(struct sim *sim, const struct server *s, bool alive[])
+{
+	for (int i = 0; i < sim->nboxes; i++) {
+		struct payload_head head;
+
+		alive[i] = model_head(s->model, &sim->boxes[i].id, &head) && head.alive;
+	}
+}
+
+/* After an outage that was longer than anybody could bear, all get a new lease. */
+void check_reaped(struct sim *sim, const struct server *s, const bool alive[])
+{
+	bool now[MOST_BOXES];
+	int64_t lease_us = sim->plan.lease_ms * MS;
+
+	check_alive(sim, s, now);
+	if (s->up_since_us - s->down_since_us < 5 * SECOND ||
+		sim->now_us - s->up_since_us > lease_us || sim->clock_jumped)
+		return;
+	for (int i = 0; i < sim->nboxes; i++) {
+		if (alive[i] && !now[i])
+			sim_fail(sim, "box%d is reaped %.1f s after an outage, its lease is %.0f s",
+				i, (double)(sim->now_us - s->up_since_us) / SECOND,
+				(double)lease_us / SECOND);
+	}
+}
+
 /* Only who was given the entity last may write for it. */
 void check_ran(struct wire *w, const struct db_request *req, const struct db_result *res)
 {
@@ -53,6 +102,8 @@ void check_ran(struct wire *w, const struct db_request *req, const struct db_res
 
 	if (!res->ok)
 		return;
+	if (req->op == DB_REGISTER && res->lease.outcome == DB_REGISTERED)
+		left_behind_note(w->box, w->server);
 	if (req->op == DB_REGISTER || req->op == DB_RESUME) {
 		if (res->lease.outcome != DB_LOST && res->lease.outcome != DB_REFUSED)
 			*holder = w->box;
@@ -202,6 +253,52 @@ static void check_said(struct look *look)
 	}
 }
 
+/* What an earlier process left in the database, and nobody spoke of since, is still said.
+ */
+static void check_left_behind(struct look *look)
+{
+	struct box *b = look->box;
+	const struct left_behind *left = &b->left_behind;
+
+	if (!left->known || left->server != &b->sim->servers[b->sim->primary] ||
+		left->at_us <= b->sim->lenient_until_us || b->sim->tampered ||
+		b->sim->nboxes > b->sim->plan.boxes)
+		return;
+	for (int i = 0; i < KEY_KINDS * b->sim->plan.keys; i++) {
+		enum key_kind kind = (enum key_kind)(i % KEY_KINDS);
+		int key = i / KEY_KINDS;
+		const struct value *own = outbox_get(b->node->outbox, kind, key_name(kind, key));
+
+		if (left->present[kind][key] && !b->said[kind][key].stated &&
+			(!own || !value_same(kind, own, &left->values[kind][key])))
+			differs(look, "it did not take over %s from the process before it",
+				key_name(kind, key));
+	}
+}
+
+/* The database must not think that it was said later than it was. */
+static void check_stamps(struct look *look)
+{
+	struct box *b = look->box;
+	int64_t offset_us =
+		INT64_C(1700000000) * SECOND + b->sim->servers[b->sim->primary].clock_offset_us;
+
+	for (int i = 0; i < KEY_KINDS * b->sim->plan.keys; i++) {
+		enum key_kind kind = (enum key_kind)(i % KEY_KINDS);
+		const struct said *said = &b->said[kind][i / KEY_KINDS];
+		const struct value *v =
+			model_row(look->model, &b->id, kind, key_name(kind, i / KEY_KINDS));
+
+		if (!said->stated || !said->present || !v || b->sim->clock_jumped ||
+			b->sim->tampered)
+			continue;
+		if (v->stamp_us - offset_us > said->at_us + LATE_US)
+			differs(look, "the database thinks that %s was said %.1f s later than it was",
+				key_name(kind, i / KEY_KINDS),
+				(double)(v->stamp_us - offset_us - said->at_us) / SECOND);
+	}
+}
+
 static void check_own(struct look *look)
 {
 	struct node *n = look->box->node;
@@ -216,6 +313,8 @@ static void check_own(struct look *look)
 		differs(look, "the database's head is another one: alive %d, seq %lld, own %lld",
 			head.alive, (long long)head.seq, (long long)n->lease.seq);
 	check_said(look);
+	check_left_behind(look);
+	check_stamps(look);
 	look->rows = 0;
 	outbox_each(n->outbox, row_is_in_database, look);
 	if (look->rows != n->self->rows[KEY_DEVICE] + n->self->rows[KEY_MAILBOX])

@@ -208,6 +208,7 @@ static void server_is_back(struct sim *sim, struct event *ev)
 		return;
 	story("server %d is up", s->number);
 	s->up = true;
+	s->up_since_us = sim->now_us;
 }
 
 static void begin_crash(struct sim *sim, struct fault *f)
@@ -237,6 +238,7 @@ static struct server *server_fork(struct sim *sim, const struct fault *f)
 	s->model = model_fork(old->model, lost);
 	s->clock_offset_us = old->clock_offset_us + f->b % 2000001 - SECOND;
 	sim->primary = s->number;
+	sim->clock_jumped = true;
 	story("server %d takes over from server %d, %d commits behind", s->number,
 		old->number, model_commits(old->model) - model_commits(s->model));
 	order_is_loose(sim);
@@ -287,6 +289,7 @@ static void begin_clock(struct sim *sim, struct fault *f)
 	story(
 		"the clock of server %d jumps by %.1f s", sim->primary, (double)jump_us / SECOND);
 	primary(sim)->clock_offset_us += jump_us;
+	sim->clock_jumped = true;
 }
 
 static void begin_tamper(struct sim *sim, struct fault *f)
@@ -305,6 +308,7 @@ static void begin_tamper(struct sim *sim, struct fault *f)
 		v.fresh = (uint32_t)sim->next_version++;
 		sim->versions[v.fresh] = (struct version){.entity = entity, .key = key};
 	}
+	sim->tampered = true;
 	net_clock(sim, primary(sim));
 	if (model_tamper_any(
 			primary(sim)->model, &b->id, kind, key_name(kind, key), gone ? NULL : &v))
@@ -476,10 +480,12 @@ void faults_end(struct sim *sim)
 	for (int i = 0; i < sim->nservers; i++) {
 		struct server *s = &sim->servers[i];
 
-		if (i == sim->primary)
-			s->up = true;
-		else if (s->up)
+		if (i != sim->primary && s->up)
 			net_server_down(sim, s);
+		if (i != sim->primary || s->up)
+			continue;
+		s->up = true;
+		s->up_since_us = sim->now_us;
 	}
 	for (int i = 0; i < sim->nboxes; i++) {
 		struct box *b = &sim->boxes[i];

@@ -420,10 +420,13 @@ static void tick_ends(struct sim *sim, struct event *ev)
 
 static void run_tick(struct sim *sim, struct wire *w, const struct ask *ask)
 {
+	bool alive[MOST_BOXES];
 	struct event *ev =
 		event_add(sim, sim->now_us + rng_skewed(&sim->net, 0, 20 * MS), tick_ends);
 
+	check_alive(sim, w->server, alive);
 	ev->data = model_tick_begin(w->backend, &ask->req);
+	check_reaped(sim, w->server, alive);
 	ev->wire = w;
 	ev->ticket = ask->ticket;
 }
@@ -539,7 +542,7 @@ static void request_send(struct wire *w, const struct db_request *req, uint64_t 
 	int64_t late_us = w->reader ? 3 * w->latency_us : 0;
 	struct event *ev;
 
-	if (!w->reader && armed_take(w, FAULT_LATE_REQUEST))
+	if (!w->reader && req->nitems > 0 && armed_take(w, FAULT_LATE_REQUEST))
 		late_us = b->armed_until_us[FAULT_LATE_REQUEST] - b->sim->now_us;
 	if (story_level >= 2)
 		story("asks %s", db_op_name(req->op));
@@ -718,6 +721,7 @@ void net_cut(struct box *b, bool reader)
 void net_server_down(struct sim *sim, struct server *s)
 {
 	s->up = false;
+	s->down_since_us = sim->now_us;
 	for (struct wire *w = sim->wires; w; w = w->next) {
 		if (w->server == s)
 			server_closes(w);

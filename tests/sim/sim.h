@@ -58,6 +58,7 @@ struct server {
 	bool up;
 	int number;
 	int64_t clock_offset_us;
+	int64_t down_since_us, up_since_us;
 };
 
 /* One connection: a process at one end, a backend at the other. */
@@ -167,6 +168,16 @@ struct said {
 	bool stated; /* by this process */
 	bool present;
 	struct value value;
+	int64_t at_us;
+};
+
+/* What the database had of an entity when this process registered first. */
+struct left_behind {
+	bool known;
+	struct server *server;
+	int64_t at_us;
+	bool present[KEY_KINDS][MOST_SIM_KEYS];
+	struct value values[KEY_KINDS][MOST_SIM_KEYS];
 };
 
 /* What a listener showed last of a mailbox, in the order of commits. */
@@ -204,6 +215,7 @@ struct box {
 	int64_t armed_until_us[FAULT_KINDS];
 	bool publish[KEY_KINDS], subscribe[KEY_KINDS];
 	struct said said[KEY_KINDS][MOST_SIM_KEYS];
+	struct left_behind left_behind;
 	uint32_t before[MOST_SIM_KEYS]; /* what it said of a mailbox the time before */
 	struct shown shown[MOST_BOXES][MOST_SIM_KEYS];
 	struct known heads[MOST_BOXES];
@@ -253,6 +265,7 @@ struct sim {
 	int64_t agreed_us; /* after the end of all faults; -1: not yet */
 	bool failed;
 	char failure[600];
+	bool tampered, clock_jumped;
 	jmp_buf out;
 };
 
@@ -307,6 +320,9 @@ void check_written(void *arg, const struct entity_id *id, enum key_kind kind,
 	const char *key, const struct value *v); /* by the model */
 void check_put(struct sim *sim, const struct cache_entity *e, enum key_kind kind,
 	const char *key, const struct value *v); /* into a cache */
+/* tick() ran; who was alive before it. */
+void check_reaped(struct sim *sim, const struct server *s, const bool alive[]);
+void check_alive(struct sim *sim, const struct server *s, bool alive[]);
 /* A request ran. */
 void check_ran(struct wire *w, const struct db_request *req, const struct db_result *res);
 void check_box(struct box *b); /* after each of its turns */
