@@ -93,12 +93,12 @@ void check_reaped(struct sim *sim, const struct server *s, const bool alive[])
 	}
 }
 
-/* Only who was given the entity last may write for it. */
+/* Only the session that was given the entity last may write for it. */
 void check_ran(struct wire *w, const struct db_request *req, const struct db_result *res)
 {
 	struct sim *sim = w->box->sim;
 	int entity = box_of_entity(sim, &w->box->id);
-	struct box **holder = &sim->holders[w->server->number][entity];
+	struct wire **holder = &sim->holders[w->server->number][entity];
 
 	if (!res->ok)
 		return;
@@ -106,10 +106,10 @@ void check_ran(struct wire *w, const struct db_request *req, const struct db_res
 		left_behind_note(w->box, w->server);
 	if (req->op == DB_REGISTER || req->op == DB_RESUME) {
 		if (res->lease.outcome != DB_LOST && res->lease.outcome != DB_REFUSED)
-			*holder = w->box;
-	} else if (req->op == DB_PUBLISH && *holder && *holder != w->box) {
-		sim_fail(
-			sim, "%s wrote though the entity is %s's", w->box->name, (*holder)->name);
+			*holder = w;
+	} else if (req->op == DB_PUBLISH && *holder && *holder != w) {
+		sim_fail(sim, "%s wrote in session %d though the entity is %s's in session %d",
+			w->box->name, w->number, (*holder)->box->name, (*holder)->number);
 	}
 }
 

@@ -259,7 +259,7 @@ struct sim {
 	struct box *current;      /* whose code runs */
 	struct box *writer;       /* whose request runs */
 
-	struct box *holders[MOST_SERVERS][MOST_BOXES]; /* who may write for an entity */
+	struct wire *holders[MOST_SERVERS][MOST_BOXES]; /* who may write for an entity */
 	int done[FAULT_KINDS];
 	int64_t requests;
 	int64_t agreed_us; /* after the end of all faults; -1: not yet */
