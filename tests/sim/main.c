@@ -21,8 +21,8 @@
 
 struct totals {
 	int64_t seeds, failed, requests, events, done[FAULT_KINDS];
-	int64_t agreed_us_sum, agreed_us_max, runs_agreed;
-	uint64_t slowest;
+	int64_t agreed_us_sum, agreed_us_max, runs_agreed, late, over_us_max;
+	uint64_t slowest, latest;
 };
 
 static double seconds_now(void)
@@ -57,6 +57,8 @@ static void catch_aborts(void)
 
 static void totals_add(struct totals *t, const struct sim *sim)
 {
+	int64_t over_us;
+
 	t->seeds++;
 	t->failed += sim->failed;
 	t->requests += sim->requests;
@@ -66,6 +68,12 @@ static void totals_add(struct totals *t, const struct sim *sim)
 	if (sim->agreed_us < 0)
 		return;
 	t->runs_agreed++;
+	over_us = sim->agreed_us - sim->plan.lease_ms * MS;
+	t->late += over_us > 3 * SECOND;
+	if (over_us > t->over_us_max) {
+		t->over_us_max = over_us;
+		t->latest = sim->plan.seed;
+	}
 	t->agreed_us_sum += sim->agreed_us;
 	if (sim->agreed_us > t->agreed_us_max) {
 		t->agreed_us_max = sim->agreed_us;
@@ -82,6 +90,9 @@ static void totals_print(const struct totals *t, double took)
 		   ")\n",
 		t->runs_agreed ? (double)t->agreed_us_sum / (double)t->runs_agreed / SECOND : 0.0,
 		(double)t->agreed_us_max / SECOND, t->slowest);
+	printf("later than the lease: by %.2f s at most (seed %" PRIu64
+		   "), by more than 3 s in %" PRId64 " runs\n",
+		(double)t->over_us_max / SECOND, t->latest, t->late);
 	printf("faults:");
 	for (int i = 0; i < FAULT_KINDS; i++)
 		printf("%s%s %" PRId64, i % 6 == 0 ? "\n  " : ", ", fault_name(i), t->done[i]);
