@@ -388,7 +388,8 @@ static void head_behind(
 	}
 	if (p->behind++ == 0)
 		l->counts.rewinds++;
-	if (!head->alive || p->entity->who.is_static || p->behind >= MOST_BEHIND)
+	if (!head->alive || !uuid_equal(&head->incarnation, &p->entity->head.incarnation) ||
+		p->entity->who.is_static || p->behind >= MOST_BEHIND)
 		peer_want(l, p, WANT_ROWS); /* else its owner is about to send it again */
 }
 
