@@ -671,20 +671,20 @@ static void tick_audit(struct model *m, struct buf *b)
 static void tick_choose(struct model *m, int64_t since_us, bool chosen[])
 {
 	static const struct entity_id none;
-	int at = -1;
+	int at, n = 0;
 
 	for (int i = 0; i < m->now.nentities; i++) {
 		if (m->now.entities[i].moved_us >= since_us)
 			chosen[i] = true;
 	}
-	for (int n = 0; n < m->slice; n++) {
+	for (; n < m->slice; n++) {
 		at = entity_behind(m, &m->now.slice_after);
 		if (at < 0)
 			break;
 		chosen[at] = true;
 		m->now.slice_after = m->now.entities[at].id;
 	}
-	if (at < 0)
+	if (n == 0)
 		m->now.slice_after = none;
 }
 
