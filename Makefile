@@ -35,8 +35,8 @@ CONSOLE_OBJ = $(CONSOLE_SRC:src/%.c=$(B)/obj/%.o) $(B)/obj/sql_bundle.o
 SQL = $(sort $(wildcard migrations/*.sql sql/functions/*.sql sql/views/*.sql))
 UNIT = $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 
-.PHONY: all help deps deps-run demo demo-stop check lint unit sql flow valgrind bare format \
-	install clean unit-build FORCE
+.PHONY: all help deps deps-run demo demo-stop check lint unit sql flow chaos valgrind bare \
+	format install clean unit-build FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -89,11 +89,11 @@ demo: ## a private PostgreSQL, two nodes, and the test of 2008 played on them
 demo-stop: ## stop what `make demo` left running
 	@B=$(B) scripts/demo stop
 
-check: ## all tests: lint, unit, sql, sim, flow
+check: ## all tests: lint, unit, sql, sim, flow, chaos (short)
 	@scripts/deps check
 	@$(MAKE) --no-print-directory -j$$(nproc) all $(B)/sim
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 B=$(B)/san all unit-build
-	@B=$(B) tests/run lint unit sql sim flow
+	@B=$(B) tests/run lint unit sql sim flow chaos
 lint: all ## format, cppcheck, shellcheck, man pages, house rules
 	@B=$(B) tests/run lint
 unit: ## cmocka tests under ASan and UBSan
@@ -104,6 +104,8 @@ sql: all ## pgTAP tests on a private PostgreSQL (T='tests/sql/x.sql ...')
 flow: all ## real daemons on a private PostgreSQL (T='tests/flow/x.t ...', VALGRIND=1)
 	@$(MAKE) --no-print-directory SAN=1 B=$(B)/san all
 	@B=$(B) tests/run flow
+chaos: all ## faults on real daemons and servers, a table (SHORT=1, SEED=N, ONLY='3 7'; as root)
+	@B=$(B) SHORT=$(SHORT) tests/run chaos
 valgrind: all ## one long flow test with both programs under valgrind
 	@B=$(B) VALGRIND=1 T='$(or $(T),tests/flow/document.t)' tests/run flow
 bare: ## README's commands in bare roots of Debian (ROOTS='bookworm trixie'; as root)

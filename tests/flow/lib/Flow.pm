@@ -302,7 +302,8 @@ sub start   { my ($self) = @_; $self->ctl('start') }
 sub restart { my ($self, $mode) = @_; $self->ctl('restart', '-m', $mode // 'fast') }
 
 # A node of this database's cluster. Options: entity_id, dialplan (text), options (lines for
-# [options]), channels (text instead of the two usual sections), conninfo, user.
+# [options]), channels (text instead of the two usual sections), conninfo, user, prefix (words in
+# front of the daemon's command, as [nsenter ...]).
 sub node { my ($self, $name, %opt) = @_; return Flow::Node->new($self, $name, %opt) }
 
 # kill -9 of the postmaster; the server's other processes end by themselves
@@ -384,7 +385,7 @@ CONF
 
 sub spawn {
     my ($self) = @_;
-    my @argv = ("$Flow::BIN/pgdevstated", '-f', '-C', $self->{conf});
+    my @argv = (@{ $self->{prefix} // [] }, "$Flow::BIN/pgdevstated", '-f', '-C', $self->{conf});
     if ($Flow::VALGRIND) {
         unshift @argv, 'valgrind', '--leak-check=full', '--show-leak-kinds=definite,possible',
             '--errors-for-leak-kinds=definite,possible', '--error-exitcode=99',
