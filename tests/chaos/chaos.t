@@ -362,6 +362,36 @@ sub server_away {
     poll { eval { $pg->start; 1 } };
 }
 
+# All processes of the server, as when its machine is suspended.
+sub suspend_server {
+    my ($main) = split /\n/, slurp("$pg->{dir}/data/postmaster.pid");
+    my ($children) = Flow::run_command('ps', '-o', 'pid=', '--ppid', $main);
+    my @pids = ($main, split ' ', $children);
+    kill 'STOP', @pids;
+    hold();
+    load_quiet();
+    kill 'CONT', @pids;
+}
+
+# Behind everybody's back: equal heads, other rows. Only the audit can find that.
+sub tamper {
+    my $node = any();
+    load_quiet();
+    $pg->psql('update pgdevstate.entity_device set state = ' . int(rand 9) . " where entity_id = '$node->{entity_id}'");
+    $pg->psql("delete from pgdevstate.entity_mailbox where entity_id = '$node->{entity_id}'");
+}
+
+# The server crashes, twice, while the coordinator is stopped.
+sub mixed {
+    my $stopped = coordinator();
+    my $other   = any(grep { $_ != $stopped } @nodes[0 .. 3]);
+    kill 'STOP', $stopped->{pid};
+    kill 'KILL', backend($other);
+    poll { $pg->psql('select 1') };
+    server_away(sub { $pg->stop('immediate') });
+    kill 'CONT', $stopped->{pid};
+}
+
 sub trim {
     my $node = any();
     freeze($node->{pid}, $node, sub { hold(1); $pg->psql('delete from pgdevstate.change') });
@@ -438,6 +468,9 @@ my @faults = (
     [0, sub { half_open('both ways', sort keys %way) }],
     [0, sub { chaos('journal trimmed under a stopped node', sub { trim() }) }],
     [0, sub { chaos('a twin started and stopped', sub { twin() }) }],
+    [0, sub { chaos('the server suspended past the lease', sub { suspend_server() }) }],
+    [0, sub { chaos('rows changed by hand', sub { tamper() }) }],
+    [0, sub { chaos('crashes while the coordinator is stopped', sub { mixed() }) }],
     [1, sub { failover_chaos() }],
 );
 my $only = $ENV{ONLY};
