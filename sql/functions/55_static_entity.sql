@@ -124,7 +124,7 @@ begin
 	where e.site = pgdevstate.here() and e.kind = 'static' and e.name = p_name;
 	if not found then
 		raise exception using errcode = 'PD006',
-			message = pg_catalog.format('there is no static entity "%s"', p_name),
+			message = pg_catalog.format('there is no static entity %s', pg_catalog.to_json(pg_catalog.left(p_name, 300))),
 			hint = 'select * from pgdevstate.member where kind = ''static'' lists them.';
 	end if;
 	return v_left;
