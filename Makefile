@@ -89,11 +89,11 @@ demo: ## a private PostgreSQL, two nodes, and the test of 2008 played on them
 demo-stop: ## stop what `make demo` left running
 	@B=$(B) scripts/demo stop
 
-check: ## all tests: lint, unit, sql, sim, flow, chaos (short)
+check: ## all tests: lint, unit, fuzz, sql, sim, flow, chaos (short)
 	@scripts/deps check
 	@$(MAKE) --no-print-directory -j$$(nproc) all $(B)/sim
-	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 B=$(B)/san all unit-build
-	@B=$(B) tests/run lint unit sql sim flow chaos
+	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 B=$(B)/san all unit-build replay-build
+	@B=$(B) tests/run lint unit fuzz sql sim flow chaos
 lint: all ## format, cppcheck, shellcheck, man pages, house rules
 	@B=$(B) tests/run lint
 unit: ## cmocka tests under ASan and UBSan
@@ -130,6 +130,27 @@ sim: $(B)/sim ## random faults on a modelled database (SEEDS=N, FIRST=K; SEED=K 
 		$(if $(SHORT),-S) $(if $(TRACE),$(if $(filter 2,$(TRACE)),-v,-t))
 sim-mutations: $(B)/sim ## rules broken on purpose: which seed notices (SEEDS=N)
 	$(Q)$(B)/sim -m -n $(or $(SEEDS),10000)
+
+# Fuzzing: libFuzzer with clang (make fuzz); with gcc what was kept is replayed (tests/run fuzz).
+FUZZ = $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_RUN = $(B)/libnode.a $(LIBS) -lcmocka
+.PHONY: fuzz fuzz-build replay-build
+$(B)/obj/fuzz/%.o: tests/fuzz/%.c $(B)/flags
+	@mkdir -p $(@D); echo '  compile $<'
+	$(Q)$(COMPILE) -Itests/unit -c -o $@ $<
+$(B)/fuzz/%: $(B)/obj/fuzz/fuzz_%.o $(B)/libnode.a
+	@mkdir -p $(@D); echo '  link    $@'
+	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $< $(FUZZ_RUN)
+$(B)/replay/%: $(B)/obj/fuzz/fuzz_%.o $(B)/obj/fuzz/replay.o $(B)/libnode.a
+	@mkdir -p $(@D); echo '  link    $@'
+	$(Q)$(LINK) -o $@ $< $(B)/obj/fuzz/replay.o $(FUZZ_RUN)
+fuzz-build: $(FUZZ:%=$(B)/fuzz/%)
+replay-build: $(FUZZ:%=$(B)/replay/%)
+fuzz: ## libFuzzer on what comes from outside (SECONDS=60 each, T='payload ...', J=N)
+	@scripts/deps check
+	@$(MAKE) --no-print-directory -j$$(nproc) CC=clang SAN=1 B=$(B)/libfuzzer \
+		CFLAGS='-O1 -g -fsanitize=fuzzer-no-link' fuzz-build
+	@B=$(B)/libfuzzer T='$(or $(T),$(FUZZ))' tests/fuzz/run $(or $(SECONDS),60)
 
 format: ## rewrite the C files in the house's format
 	clang-format -i $$(git ls-files 'src/*.[ch]' 'tests/*.[ch]')
