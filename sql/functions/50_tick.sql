@@ -74,7 +74,7 @@ begin
 	v_trim := pgdevstate.tick_trim(v_site.site, v_now, v_was.trimmed_id);
 	v_heads := pgdevstate.tick_heads(v_site.site, v_dead, v_was.renewed_at - interval '2 seconds', v_was.slice_after);
 	v_audit_at := v_was.audit_at;
-	if v_now >= v_was.audit_at or v_was.audit_at > v_now + interval '1 hour' then
+	if v_now >= v_was.audit_at or v_was.renewed_at > v_now or v_was.audit_at > v_now + interval '10 minutes' then
 		v_audit := pgdevstate.tick_audit(v_site.site, v_was.audit_after);
 		v_audit_at := v_now + 20 * (pg_catalog.clock_timestamp() - v_now);
 		v_was.audit_after := v_audit.last;
@@ -96,12 +96,13 @@ begin
 		-- now and then from the start, for rows that committed late, behind the cursor
 		trimmed_id = case when v_was.pulse % 600 = 0 then 0 else v_trim.last_id end
 	where c.site = v_site.site;
-	-- a line is below 130 bytes: 55 lines and the header fit one notification
+	-- a line is below 130 bytes: 55 lines and the header fit one notification; with nothing to
+	-- tell it is a pulse all the same
 	perform pg_catalog.pg_notify(v_site.channel, pg_catalog.concat_ws(e'\t', '1', 'P', v_site.site, p_entity_id,
 			p_incarnation, v_was.pulse + 1, pgdevstate.clock_us(v_now)) || e'\n' || p.lines)
 	from (
 		select (l.n - 1) / 55 as part, pg_catalog.string_agg(l.line, '' order by l.n) as lines
-		from unnest(v_heads.lines) with ordinality as l(line, n)
+		from unnest(coalesce(v_heads.lines, array[''])) with ordinality as l(line, n)
 		group by 1
 		order by 1
 	) p;

@@ -138,6 +138,14 @@ select pg_temp.has_lines(:'heard');
 select ok(strpos(:'heard', pgdevstate.audit_line(1::smallint, pg_temp.id('a'))) > 0, 'and an audit');
 select is(audit_after, pg_temp.id('a'), 'the next audit is the next entity''s') from pgdevstate.coordinator;
 
+-- nothing moved, and the slice and the audit are at their ends: a pulse all the same
+update pgdevstate.entity set moved_at = clock_timestamp() - interval '1 hour';
+update pgdevstate.coordinator set audit_at = '-infinity', audit_after = 'ff:ff:ff:ff:ff:fe', slice_after = 'ff:ff:ff:ff:ff:fe';
+\set heard `ch=$(psql -XAtc "select channel from pgdevstate.site"); psql -XAtq -c "listen $ch" -c "$TICK"`
+select pulse from pgdevstate.coordinator \gset
+select format(e'payload "1\tP\t1\t02:00:00:00:00:0a\t%s\t%s\t', :'incarnation', :'pulse') as head \gset
+select ok(strpos(:'heard', :'head') > 0, 'a pulse without a line is sent');
+
 -- the audit
 select is(pgdevstate.audit_line(1::smallint, pg_temp.id('b')), concat_ws(e'\t', 'A', e.entity_id, e.incarnation, e.seq, 'a', 0, '0000000000000000') || e'\n', 'no rows: digest 0')
 from pgdevstate.entity e where entity_id = pg_temp.id('b');
