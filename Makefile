@@ -92,7 +92,7 @@ demo-stop: ## stop what `make demo` left running
 check: ## all tests: lint, unit, fuzz, sql, sim, flow, chaos (short)
 	@scripts/deps check
 	@$(MAKE) --no-print-directory -j$$(nproc) all $(B)/sim
-	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 B=$(B)/san all unit-build replay-build
+	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 B=$(B)/san all unit-build $(B)/san/diff replay-build
 	@B=$(B) tests/run lint unit fuzz sql sim flow chaos
 lint: all ## format, cppcheck, shellcheck, man pages, house rules
 	@B=$(B) tests/run lint
@@ -102,7 +102,7 @@ unit: ## cmocka tests under ASan and UBSan
 sql: all ## pgTAP tests on a private PostgreSQL (T='tests/sql/x.sql ...')
 	@B=$(B) tests/run sql
 flow: all ## real daemons on a private PostgreSQL (T='tests/flow/x.t ...', VALGRIND=1)
-	@$(MAKE) --no-print-directory SAN=1 B=$(B)/san all
+	@$(MAKE) --no-print-directory SAN=1 B=$(B)/san all $(B)/san/diff
 	@B=$(B) tests/run flow
 chaos: all ## faults on real daemons and servers, a table (SHORT=1, SEED=N, ONLY='3 7'; as root)
 	@B=$(B) SHORT=$(SHORT) tests/run chaos
@@ -128,6 +128,17 @@ $(B)/sim: $(SIM_OBJ)
 sim: $(B)/sim ## random faults on a modelled database (SEEDS=N, FIRST=K; SEED=K TRACE=1|2: one)
 	$(Q)$(B)/sim $(if $(SEED),-s $(SEED),-n $(or $(SEEDS),2000) -f $(or $(FIRST),1)) \
 		$(if $(SHORT),-S) $(if $(TRACE),$(if $(filter 2,$(TRACE)),-v,-t))
+# The simulator's model of the database, held against the real one.
+DIFF_OBJ = $(patsubst tests/diff/%.c,$(B)/obj/diff/%.o,$(wildcard tests/diff/*.c)) $(B)/obj/sim/model.o
+.PHONY: diff
+$(B)/obj/diff/%.o: tests/diff/%.c $(B)/flags
+	@mkdir -p $(@D); echo '  compile $<'
+	$(Q)$(COMPILE) -Itests/sim -Itests/diff -c -o $@ $<
+$(B)/diff: $(DIFF_OBJ) $(B)/libnode.a
+	@echo '  link    $@'
+	$(Q)$(LINK) -o $@ $^ $(LIBS)
+diff: $(B)/diff $(B)/pgdevstate ## the modelled database against PostgreSQL (SEEDS=N, FIRST=K)
+	$(Q)B=$(B) tests/diff/run -n $(or $(SEEDS),100) -f $(or $(FIRST),1)
 sim-mutations: $(B)/sim ## rules broken on purpose: which seed notices (SEEDS=N)
 	$(Q)$(B)/sim -m -n $(or $(SEEDS),10000)
 

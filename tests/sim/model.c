@@ -425,7 +425,7 @@ static void run_register(
 
 	lease_fill(m, &out->lease);
 	if (req->continues.text[0] && (is_new || !same)) {
-		if (!uuid_equal(&e->incarnation, &req->continues) ||
+		if (!e->session.text[0] || !uuid_equal(&e->incarnation, &req->continues) ||
 			!uuid_equal(&e->session, &req->continues_session) || e->seq != req->seq) {
 			fail(m, out, "PD001", "is not at that incarnation any more");
 			return;
@@ -604,8 +604,9 @@ static void tick_leases_anew(struct model *m)
 	}
 }
 
-static int tick_reap(struct model *m, bool dead[])
+static int tick_reap(struct model_session *by, bool dead[])
 {
+	struct model *m = by->model;
 	int reaped = 0;
 
 	if ((m->now.reaped_us < m->clock_us - LEASE_GAP_US ||
@@ -620,7 +621,7 @@ static int tick_reap(struct model *m, bool dead[])
 			continue;
 		e->alive = false;
 		e->seq += broken == MODEL_REAPER_MOVES_SEQ;
-		backend_end(m, e->backend, NULL);
+		backend_end(m, e->backend, by);
 		dead[i] = true;
 		reaped++;
 	}
@@ -746,7 +747,7 @@ struct model_tick *model_tick_begin(struct model_session *s, const struct db_req
 		.has_coordinator = true,
 		.coordinator = e->id,
 		.pulse = m->now.pulse};
-	t->result.tick.reaped = tick_reap(m, chosen);
+	t->result.tick.reaped = tick_reap(s, chosen);
 	tick_choose(m, since_us, chosen);
 	tick_pulse(m, req, chosen, &t->pulse);
 	commit(m, &t->before);
