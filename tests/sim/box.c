@@ -217,6 +217,7 @@ void box_start(struct box *b)
 	memset(b->shown, 0, sizeof(b->shown));
 	memset(b->heads, 0, sizeof(b->heads));
 	memset(b->armed, 0, sizeof(b->armed));
+	memset(b->acks, 0, sizeof(b->acks));
 	config_make(b);
 	b->node = node_new(&b->cfg, &port, &cb, b, now_us);
 	hints_make(b);
@@ -278,6 +279,30 @@ static void value_is_said(struct box *b, const struct step *step, struct value *
 	sim->versions[v->fresh].key = step->key;
 }
 
+static void on_acked(void *arg, bool acked)
+{
+	struct ack *ack = arg;
+	struct box *b = ack->box;
+
+	if (acked)
+		check_acked(b, ack->key, ack->version);
+	ack->box = NULL;
+}
+
+/* Somebody waits for it, as `console dial` does. */
+static void ack_wait(struct box *b, int key, uint32_t version)
+{
+	for (int i = 0; i < MOST_ACKS; i++) {
+		struct ack *ack = &b->acks[i];
+
+		if (ack->box)
+			continue;
+		*ack = (struct ack){b, version, key};
+		node_when_acked(b->node, 20000, on_acked, ack);
+		return;
+	}
+}
+
 void box_step(struct box *b, const struct step *step)
 {
 	const char *key = key_name(step->kind, step->key);
@@ -308,6 +333,8 @@ void box_step(struct box *b, const struct step *step)
 			step->kind == KEY_DEVICE ? state_name(said->value.state) : "",
 			said->value.held ? " held " : " ", said->value.fresh);
 		node_set(b->node, step->kind, key, &said->value);
+		if (step->kind == KEY_MAILBOX)
+			ack_wait(b, step->key, said->value.fresh);
 	}
 	box_turn_end(b);
 }

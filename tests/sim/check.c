@@ -46,6 +46,19 @@ void check_written(void *arg, const struct entity_id *id, enum key_kind kind,
 		sim->versions[v->fresh].order = ++sim->commit_order;
 }
 
+/* An ack means that the database has it, or had it, or it was overtaken by another word.
+ */
+void check_acked(struct box *b, int key, uint32_t version)
+{
+	const struct said *said = &b->said[KEY_MAILBOX][key];
+
+	if (!b->publish[KEY_MAILBOX] || !said->present || said->value.fresh != version)
+		return;
+	if (b->sim->versions[version].order == 0 && !b->sim->versions[version].repeated)
+		sim_fail(b->sim, "%s was told that %s %u is acknowledged, it was never written",
+			b->name, key_name(KEY_MAILBOX, key), version);
+}
+
 static void left_behind_note(struct box *b, struct server *s)
 {
 	struct left_behind *left = &b->left_behind;

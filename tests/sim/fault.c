@@ -15,7 +15,7 @@ static const char *const names[FAULT_KINDS] = {"cut", "cut_before", "cut_after",
 	"cut_read", "lose_answer", "late_request", "error", "note_lost", "note_twice",
 	"stall", "forge", "partition", "crash", "outage", "failover", "split", "node_crash",
 	"node_power_off", "node_stop", "node_dies", "pause", "pause_coordinator",
-	"coordinator_lost", "twin", "tamper", "trim", "clock", "toggle", "remove"};
+	"coordinator_lost", "twin", "tamper", "trim", "clock", "toggle", "remove", "clone"};
 
 const char *fault_name(enum fault_kind kind)
 {
@@ -408,6 +408,8 @@ static void twin_goes(struct sim *sim, struct event *ev)
 	struct box *b = &sim->boxes[ev->index];
 
 	story("%s goes", b->name);
+	if (b->clone_of.text[0])
+		order_is_loose(sim);
 	box_stop(b, true);
 	b->stays_dead = true;
 }
@@ -425,6 +427,25 @@ static void begin_twin(struct sim *sim, struct fault *f)
 	box_start(&sim->boxes[number]);
 	if (f->a % 4 != 0)
 		fault_later(sim, f, twin_goes, number);
+}
+
+static void begin_clone(struct sim *sim, struct fault *f)
+{
+	struct box *b = fault_box(sim, f), *clone = &sim->boxes[sim->nboxes];
+
+	if (sim->nboxes == MOST_BOXES || !b->node || !b->node->lease.incarnation.text[0])
+		return;
+	box_init(sim, sim->nboxes, &b->id);
+	clone->twin = true;
+	clone->clone_of = b->node->lease.incarnation;
+	snprintf(clone->name, sizeof(clone->name), "clone%d", f->box);
+	memcpy(clone->host, b->host, sizeof(clone->host));
+	memcpy(clone->boot_id, b->boot_id, sizeof(clone->boot_id));
+	sim->nboxes++;
+	order_is_loose(sim);
+	sim->tampered = true;
+	box_start(clone);
+	fault_later(sim, f, twin_goes, clone->number);
 }
 
 /* ---- all of them ---- */
@@ -459,6 +480,7 @@ static void (*const begins[FAULT_KINDS])(struct sim *sim, struct fault *f) = {
 	[FAULT_CLOCK] = begin_clock,
 	[FAULT_TOGGLE] = begin_toggle,
 	[FAULT_REMOVE] = begin_remove,
+	[FAULT_CLONE] = begin_clone,
 };
 
 void fault_begin(struct sim *sim, struct fault *f)

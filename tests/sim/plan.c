@@ -81,7 +81,8 @@ static void plan_faults(struct plan *plan, struct rng *r)
 	plan->nfaults = (int)rng_skewed(r, 1, MOST_FAULTS);
 	if (rng_chance(r, 2))
 		plan->nfaults = 0;
-	plan->nets = wanted[FAULT_TAMPER] || wanted[FAULT_FORGE] || rng_chance(r, 40);
+	plan->nets = wanted[FAULT_TAMPER] || wanted[FAULT_FORGE] || wanted[FAULT_CLONE] ||
+				 rng_chance(r, 40);
 	for (int i = 0; i < plan->nfaults; i++)
 		plan_fault(plan, r, wanted, &plan->faults[i]);
 }

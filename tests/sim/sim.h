@@ -29,6 +29,7 @@
 #define MOST_STEPS    400
 #define MOST_SIM_KEYS 6 /* of a kind */
 #define MOST_VERSIONS 4096
+#define MOST_ACKS     8
 #define MS            INT64_C(1000)
 #define SECOND        INT64_C(1000000)
 #define KEEPALIVE_US  (11 * SECOND) /* then either end gives a silent peer up */
@@ -119,6 +120,7 @@ enum fault_kind {
 	FAULT_CLOCK,            /* the database's clock jumps */
 	FAULT_TOGGLE,           /* publish or subscribe of a kind, of a node */
 	FAULT_REMOVE,           /* an administrator removes a dead entity */
+	FAULT_CLONE, /* a copy of a virtual machine: the same run of the same entity twice */
 	FAULT_KINDS
 };
 const char *fault_name(enum fault_kind kind);
@@ -191,6 +193,13 @@ struct known {
 	int64_t seq, at_us;
 };
 
+/* Somebody who waits until what was said is acknowledged. */
+struct ack {
+	struct box *box; /* NULL: free */
+	uint32_t version;
+	int key;
+};
+
 struct box {
 	struct sim *sim;
 	int number;
@@ -205,6 +214,9 @@ struct box {
 	int64_t mono_us; /* its clock, less ours */
 	int64_t paused_until_us, apart_until_us;
 	struct line main, reader;
+	struct ack acks[MOST_ACKS];
+	bool cloned;
+	struct uuid clone_of; /* the run that its process believes to be; "": a new one */
 	struct hints *hints;
 	struct hint_watcher watcher;
 	int watched[MOST_SIM_KEYS]; /* as the watcher was told */
@@ -323,6 +335,8 @@ void check_put(struct sim *sim, const struct cache_entity *e, enum key_kind kind
 /* tick() ran; who was alive before it. */
 void check_reaped(struct sim *sim, const struct server *s, const bool alive[]);
 void check_alive(struct sim *sim, const struct server *s, bool alive[]);
+/* What was said of a mailbox is acknowledged. */
+void check_acked(struct box *b, int key, uint32_t version);
 /* A request ran. */
 void check_ran(struct wire *w, const struct db_request *req, const struct db_result *res);
 void check_box(struct box *b); /* after each of its turns */
