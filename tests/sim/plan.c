@@ -69,6 +69,18 @@ static void plan_fault(
 	f->b = rng_below(r, 1000000);
 }
 
+/*
+ * Only audits find what nobody said, and what a rewind took from an owner that dies
+ * before it has sent it all again.
+ */
+static bool needs_nets(const bool wanted[])
+{
+	bool rewinds = wanted[FAULT_CRASH] || wanted[FAULT_FAILOVER] || wanted[FAULT_SPLIT];
+
+	return wanted[FAULT_TAMPER] || wanted[FAULT_FORGE] || wanted[FAULT_CLONE] ||
+		   (wanted[FAULT_NODE_DIES] && rewinds);
+}
+
 /* A seed has a few kinds of faults only, so that each is tried with and without the
  * others. */
 static void plan_faults(struct plan *plan, struct rng *r)
@@ -81,8 +93,7 @@ static void plan_faults(struct plan *plan, struct rng *r)
 	plan->nfaults = (int)rng_skewed(r, 1, MOST_FAULTS);
 	if (rng_chance(r, 2))
 		plan->nfaults = 0;
-	plan->nets = wanted[FAULT_TAMPER] || wanted[FAULT_FORGE] || wanted[FAULT_CLONE] ||
-				 rng_chance(r, 40);
+	plan->nets = needs_nets(wanted) || rng_chance(r, 40);
 	for (int i = 0; i < plan->nfaults; i++)
 		plan_fault(plan, r, wanted, &plan->faults[i]);
 }
