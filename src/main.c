@@ -93,6 +93,8 @@ static void node_phase_is(void *arg, enum node_phase phase)
 	struct daemon *d = arg;
 
 	service_status(&d->service, node_phase_name(phase));
+	if (phase == NODE_READY)
+		log_notice("daemon", "the database is %s", pgport_host(d->port));
 }
 
 static void node_has_left(void *arg)

@@ -240,8 +240,9 @@ static void main_schema_done(void *arg, PGresult *pg)
 	buf_init(&text);
 	pgcall_decode_schema(pg, pgconn_user(s->conn), &res, &text);
 	if (res.ok) {
-		log_notice("session", "connected host=%s pid=%d server=%d", pgconn_host(s->conn),
-			pgconn_backend_pid(s->conn), pgconn_server_version(s->conn) / 10000);
+		log_debug(1, "session", "connected host=%s pid=%d server=%d",
+			pgconn_host(s->conn), pgconn_backend_pid(s->conn),
+			pgconn_server_version(s->conn) / 10000);
 		session_answer(s, &res);
 	} else {
 		connect_refused(s, &res);
