@@ -24,4 +24,3 @@ alter table pgdevstate.change alter at set default diff.now();
 -- Nodes log in as no superuser, so that the functions may end their sessions.
 create role diff_node login;
 grant pgdevstate_node to diff_node;
-grant pg_signal_backend to pgdevstate_owner;
