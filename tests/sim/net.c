@@ -536,6 +536,14 @@ static struct ask *ask_copy(const struct db_request *req, uint64_t ticket)
 	return a;
 }
 
+static void request_tell(const struct db_request *req)
+{
+	story("asks %s%s", db_op_name(req->op), req->force ? ", forced" : "");
+	for (size_t i = 0; i < req->nitems; i++)
+		story("  %s%s %s %u", req->items[i].removed ? "no " : "", req->items[i].key,
+			state_name(req->items[i].value.state), req->items[i].value.fresh);
+}
+
 static void request_send(struct wire *w, const struct db_request *req, uint64_t ticket)
 {
 	struct box *b = w->box;
@@ -545,7 +553,7 @@ static void request_send(struct wire *w, const struct db_request *req, uint64_t 
 	if (!w->reader && req->nitems > 0 && armed_take(w, FAULT_LATE_REQUEST))
 		late_us = b->armed_until_us[FAULT_LATE_REQUEST] - b->sim->now_us;
 	if (story_level >= 2)
-		story("asks %s", db_op_name(req->op));
+		request_tell(req);
 	ev = send_to_server(w, late_us, request_arrives);
 	if (ev)
 		ev->data = ask_copy(req, ticket);
