@@ -37,9 +37,6 @@ void told_add(void *told, const char *text, size_t len)
 	size_t head = newline ? (size_t)(newline - text) : len;
 	size_t before;
 
-	/* A pulse with nothing to tell: PostgreSQL's functions leave it out. */
-	if (len > 4 && text[2] == 'P' && head + 1 >= len)
-		return;
 	header_print(text, head, &b);
 	before = t->n > 0 ? header_len(t->payloads[t->n - 1]) : 0;
 	if (t->n > 0 && b.len == before && newline &&
