@@ -45,10 +45,24 @@ static struct event *fault_later(struct sim *sim, const struct fault *f,
 	return ev;
 }
 
+static int64_t later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* From now on, and until the last one has heard what is under way to it. */
 static void order_is_loose(struct sim *sim)
 {
-	if (sim->lenient_until_us < sim->now_us + LENIENT_US)
-		sim->lenient_until_us = sim->now_us + LENIENT_US;
+	int64_t heard_us = sim->now_us;
+
+	for (int i = 0; i < sim->nboxes; i++) {
+		struct box *b = &sim->boxes[i];
+
+		heard_us = later(heard_us, later(b->paused_until_us, b->apart_until_us));
+		if (b->main.wire)
+			heard_us = later(heard_us, b->main.wire->stalled_us);
+	}
+	sim->lenient_until_us = later(sim->lenient_until_us, heard_us + LENIENT_US);
 }
 
 static struct box *fault_box(struct sim *sim, const struct fault *f)
