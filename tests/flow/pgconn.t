@@ -24,8 +24,9 @@ sub backend { my ($c) = @_; $c->tell('pid'); return $c->expect(qr/^pid \d+$/m, '
 
 {
     my $c = up(connection($conninfo));
-    $c->tell('query select 42', 'listen a "b"', q{query notify "a ""b""", 'hello'});
+    $c->tell('query select 42');
     $c->expect(qr/^done ok 42\n/m, 'a query');
+    $c->tell('listen a "b"', q{query notify "a ""b""", 'hello'});
     $c->expect(qr/^notify a "b" 5 hello \(own\)$/m, 'a notification on a channel with a quoted name');
     $pg->psql(q{notify "a ""b""", 'from elsewhere'});
     $c->expect(qr/^notify a "b" 14 from elsewhere$/m, 'a notification while idle');

@@ -38,7 +38,10 @@ cmp_ok($done, '>=', 6, 'the session has commands');
 # The dialplan that it shows.
 my ($dialplan) = $readme =~ /^## Dialplan\n.*?^```\n(.*?)^```$/ms;
 my $third = $pg->node('server3', dialplan => $dialplan)->start;
-like($third->ok_console('console dial check@devstate_test'), qr/Custom:mystate is RINGINUSE/, "README's dialplan runs");
+poll_until {
+    contents_like($third->console('console dial check@devstate_test'), qr/Custom:mystate is RINGINUSE/)
+}
+"README's dialplan runs";
 
 # The SQL that it shows: the administrator's, with the role that it speaks of.
 $pg->psql('create role doorbell');
