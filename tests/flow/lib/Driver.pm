@@ -39,7 +39,8 @@ sub new {
     return $self;
 }
 
-sub tell { my ($self, @lines) = @_; print { $self->{in} } "$_\n" for @lines; return $self }
+# In one write, so that the lines are read together: what they do is not divided by answers.
+sub tell { my ($self, @lines) = @_; print { $self->{in} } join('', map { "$_\n" } @lines); return $self }
 
 # Reads on until what came since the last call matches; returns that.
 sub expect {
