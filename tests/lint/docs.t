@@ -28,6 +28,28 @@ for my $link ($readme =~ /\]\(([^)#:\s]+)\)/g) {
     ok(-e $link, "README links to $link");
 }
 
+# Every rule of the protocol has tests that hold it, and they are there.
+{
+    my ($rules) = slurp('docs/protocol.md') =~ /^## Rules\n(.*?)^## /ms;
+    my $mutations = slurp('tests/sim/mutation.c');
+    my $faults = slurp('tests/chaos/chaos.t');
+    my $last = 0;
+    for my $rule ($rules =~ /^(\d+\. \*\*.*?)(?=^\d+\. |\z)/msg) {
+        my ($number) = $rule =~ /^(\d+)/;
+        is($number, ++$last, "rule $last comes next");
+        my ($held) = $rule =~ /\*Held by:\*(.*)/s;
+        like($rule, qr/\*Fault:\*/, "rule $number names its fault");
+        my @files = $held =~ /`([^`]+)`/g;
+        ok(scalar @files, "rule $number is held by tests");
+        ok(-e, "rule $number: $_ is there") for @files;
+        for my $name (map {s/\s+/ /gr} $held =~ /"([^"]+)"/g) {
+            my $there = index($mutations, "{\"$name\"") >= 0 || index($faults, "'$name'") >= 0;
+            ok($there, "rule $number: \"$name\" is a mutation of the simulator or a fault of chaos");
+        }
+    }
+    cmp_ok($last, '>=', 16, 'there are rules');
+}
+
 # The manual knows every command and every option.
 my $man = slurp('man/pgdevstate.1') =~ s/\.(?:It )?Ic |\\&| Ar | Op | Ns //gr;
 for my $file (tree_files(qr{^src/cmd_.*\.c$})) {
