@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <event2/buffer.h>
@@ -35,15 +36,27 @@
 #define MAX_OUTPUT_BYTES \
 	(4 * 1024 * 1024) /* a client that is this far behind is dropped */
 #define ACCEPT_PAUSE_MS 1000
+#define BYE_WAIT_MS     30000 /* who is dropped may read the reason for so long */
 #define PIECE_BYTES     REPLY_PIECE_BYTES
+
+/* A whole frame that libevent has not got yet, so that it can still be taken back. */
+struct waiting {
+	STAILQ_ENTRY(waiting) link;
+	size_t len;
+	char bytes[];
+};
+STAILQ_HEAD(waiting_list, waiting);
 
 struct client {
 	struct console *console;
 	struct bufferevent *bev;
+	struct waiting_list waiting;
+	size_t waiting_bytes;
 	struct frame_reader in;
 	struct call *call; /* the running one, or the last one that ended */
 	bool open, interactive, json;
 	bool dead; /* freed after this loop turn: a handler may still be writing to it */
+	struct loop_timer *bye; /* ... or, where it was dropped, when it has read why */
 	pid_t pid;
 	uid_t uid;
 	struct client *next;
@@ -60,6 +73,17 @@ struct console {
 	int nclients;
 };
 
+static void drop_waiting(struct client *cl)
+{
+	struct waiting *w;
+
+	while ((w = STAILQ_FIRST(&cl->waiting)) != NULL) {
+		STAILQ_REMOVE_HEAD(&cl->waiting, link);
+		free(w);
+	}
+	cl->waiting_bytes = 0;
+}
+
 static void client_free(struct client *cl)
 {
 	command_free(cl->call);
@@ -68,6 +92,8 @@ static void client_free(struct client *cl)
 	evbuffer_unfreeze(bufferevent_get_output(cl->bev), 1);
 	evbuffer_write(bufferevent_get_output(cl->bev), bufferevent_getfd(cl->bev));
 	bufferevent_free(cl->bev);
+	loop_timer_free(cl->bye);
+	drop_waiting(cl);
 	frame_reader_clear(&cl->in);
 	cl->console->nclients--;
 	free(cl);
@@ -79,31 +105,64 @@ static void reap(void *arg)
 
 	for (struct client **at = &c->clients; *at;) {
 		struct client *cl = *at;
-		if (cl->dead) {
+		if (cl->dead && !cl->bye) {
 			*at = cl->next;
 			client_free(cl);
-		} else {
-			at = &cl->next;
+			continue;
 		}
+		if (cl->dead) { /* it may still read why: nothing runs for it */
+			command_free(cl->call);
+			cl->call = NULL;
+		}
+		at = &cl->next;
 	}
 }
 
 static void client_end(struct client *cl)
 {
 	cl->dead = true;
+	loop_timer_free(cl->bye);
+	cl->bye = NULL;
 	bufferevent_disable(cl->bev, EV_READ | EV_WRITE);
 	loop_timer_start(cl->console->reaper, 0);
+}
+
+static void bye_is_over(void *arg)
+{
+	client_end(arg);
+}
+
+/* What libevent has, a client may have read in part: only whole frames beyond that wait.
+ */
+static void fill_output(struct client *cl)
+{
+	struct evbuffer *out = bufferevent_get_output(cl->bev);
+	struct waiting *w;
+
+	while (evbuffer_get_length(out) < MORE_BYTES &&
+		   (w = STAILQ_FIRST(&cl->waiting)) != NULL) {
+		STAILQ_REMOVE_HEAD(&cl->waiting, link);
+		cl->waiting_bytes -= w->len;
+		bufferevent_write(cl->bev, w->bytes, w->len);
+		free(w);
+	}
 }
 
 static void put_frame(
 	struct client *cl, enum frame_type type, const void *data, size_t len)
 {
+	struct waiting *w;
 	struct buf frame;
 
 	buf_init(&frame);
 	frame_print(&frame, type, data, len);
-	bufferevent_write(cl->bev, frame.data, frame.len);
+	w = mem_alloc(sizeof(*w) + frame.len);
+	w->len = frame.len;
+	memcpy(w->bytes, frame.data, frame.len);
 	buf_clear(&frame);
+	cl->waiting_bytes += w->len;
+	STAILQ_INSERT_TAIL(&cl->waiting, w, link);
+	fill_output(cl);
 }
 
 static void client_drop(struct client *cl, const char *fmt, ...)
@@ -119,8 +178,14 @@ static void client_drop(struct client *cl, const char *fmt, ...)
 	va_start(ap, fmt);
 	buf_addv(&why, fmt, ap);
 	va_end(ap);
+	cl->dead = true;
+	drop_waiting(cl); /* the reason comes behind what libevent has already */
 	put_frame(cl, FRAME_BYE, buf_str(&why), why.len);
-	client_end(cl);
+	bufferevent_disable(cl->bev, EV_READ);
+	bufferevent_setwatermark(cl->bev, EV_WRITE, 0, 0);
+	cl->bye = loop_timer_new(cl->console->app->base, bye_is_over, cl);
+	loop_timer_start(cl->bye, BYE_WAIT_MS);
+	loop_timer_start(cl->console->reaper, 0);
 	log_warning("console", "client dropped: %s pid=%d uid=%u", buf_str(&why),
 		(int)cl->pid, (unsigned)cl->uid);
 	buf_clear(&why);
@@ -128,7 +193,7 @@ static void client_drop(struct client *cl, const char *fmt, ...)
 
 static size_t unread(const struct client *cl)
 {
-	return evbuffer_get_length(bufferevent_get_output(cl->bev));
+	return evbuffer_get_length(bufferevent_get_output(cl->bev)) + cl->waiting_bytes;
 }
 
 /* Long data becomes several frames. */
@@ -281,8 +346,10 @@ static void on_drained(struct bufferevent *bev, void *arg)
 {
 	struct client *cl = arg;
 
-	(void)bev;
-	if (!cl->dead && is_running(cl))
+	fill_output(cl);
+	if (cl->dead && cl->bye && evbuffer_get_length(bufferevent_get_output(bev)) == 0)
+		client_end(cl); /* it has read why it was dropped */
+	else if (!cl->dead && is_running(cl))
 		command_more(cl->call);
 }
 
@@ -291,9 +358,9 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 	struct client *cl = arg;
 
 	(void)bev;
-	if (cl->dead || !(what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)))
+	if ((cl->dead && !cl->bye) || !(what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)))
 		return;
-	if (is_running(cl))
+	if (!cl->dead && is_running(cl))
 		log_notice("console",
 			"client left while its command was running: cancelled pid=%d", (int)cl->pid);
 	client_end(cl);
@@ -312,6 +379,7 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
 	cl->console = c;
 	cl->pid = who.pid;
 	cl->uid = who.uid;
+	STAILQ_INIT(&cl->waiting);
 	frame_reader_init(&cl->in);
 	cl->bev = bufferevent_socket_new(c->app->base, fd, BEV_OPT_CLOSE_ON_FREE);
 	assert(cl->bev);
@@ -391,7 +459,7 @@ void console_free(struct console *c)
 	for (struct client *cl = c->clients; cl; cl = cl->next) {
 		if (!cl->dead)
 			put_frame(cl, FRAME_BYE, "the daemon stops", strlen("the daemon stops"));
-		cl->dead = true;
+		client_end(cl);
 	}
 	reap(c);
 	loop_timer_free(c->reaper);
