@@ -36,7 +36,7 @@ SQL = $(sort $(wildcard migrations/*.sql sql/functions/*.sql sql/views/*.sql))
 UNIT = $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 
 .PHONY: all help deps deps-run demo demo-stop check lint unit sql flow chaos valgrind bare \
-	format install clean unit-build FORCE
+	check-asterisk format install clean unit-build FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -106,6 +106,9 @@ flow: all ## real daemons on a private PostgreSQL (T='tests/flow/x.t ...', VALGR
 	@B=$(B) tests/run flow
 chaos: all ## faults on real daemons and servers, a table (SHORT=1, SEED=N, ONLY='3 7'; as root)
 	@B=$(B) SHORT=$(SHORT) tests/run chaos
+check-asterisk: all ## tests with real Asterisk servers, in a root made for it (T='...'; as root)
+	@scripts/deps asterisk
+	@B=$(B) tests/run asterisk
 valgrind: all ## one long flow test with both programs under valgrind
 	@B=$(B) VALGRIND=1 T='$(or $(T),tests/flow/document.t)' tests/run flow
 bare: ## README's commands in bare roots of Debian (ROOTS='bookworm trixie'; as root)
