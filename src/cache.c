@@ -42,6 +42,7 @@ struct cache {
 	int64_t nkeys[KEY_KINDS];
 	struct cache_entity **entities; /* by id */
 	int nentities;
+	const struct policies *policies; /* of keys: kept in their sums */
 	bool stale;
 	bool unsubscribed[KEY_KINDS];
 };
@@ -88,9 +89,11 @@ static void keys_grow(struct cache *c)
 	c->nbuckets = n;
 }
 
-static void sum_nobody(enum key_kind kind, const char *name, struct sum *out)
+static void sum_nobody(
+	enum key_kind kind, const char *name, enum policy policy, struct sum *out)
 {
 	memset(out, 0, sizeof(*out));
+	out->policy = policy;
 	if (kind == KEY_DEVICE)
 		out->value.state = state_default(name);
 }
@@ -108,7 +111,7 @@ static struct cache_key *key_get(struct cache *c, enum key_kind kind, const char
 	k->hash = key_hash(kind, name);
 	k->kind = kind;
 	memcpy(k->name, name, len + 1);
-	sum_nobody(kind, name, &k->sum);
+	sum_nobody(kind, name, policies_of(c->policies, kind, name), &k->sum);
 	k->next = c->buckets[k->hash & (c->nbuckets - 1)];
 	c->buckets[k->hash & (c->nbuckets - 1)] = k;
 	c->nkeys[kind]++;
@@ -130,15 +133,22 @@ static void key_free_if_empty(struct cache *c, struct cache_key *k)
 
 /* ---- sums ---- */
 
-static bool row_counts(
-	const struct cache *c, const struct cache_entity *e, enum key_kind kind, bool held)
+static bool row_counts(const struct cache *c, const struct cache_row *r)
 {
-	if (!e->self && (c->stale || c->unsubscribed[kind] || !e->head.alive))
+	const struct cache_entity *e = r->entity;
+	enum key_kind kind = r->key->kind;
+	enum policy policy = r->key->sum.policy;
+
+	if (!e->self && (policy == POLICY_LOCAL || c->unsubscribed[kind]))
 		return false;
-	return held || e->head.reporting;
+	if (kind == KEY_DEVICE && policy == POLICY_LATEST)
+		return e->head.alive || !e->who.is_static;
+	if (!e->self && (c->stale || !e->head.alive))
+		return false;
+	return r->value.held || e->head.reporting;
 }
 
-/* Mailboxes: the last word wins; of two at the same moment, the higher entity id's. */
+/* The last word wins; of two at the same moment, the higher entity id's. */
 static bool row_is_later(const struct cache_row *a, const struct cache_row *b)
 {
 	if (a->value.stamp_us != b->value.stamp_us)
@@ -146,28 +156,64 @@ static bool row_is_later(const struct cache_row *a, const struct cache_row *b)
 	return memcmp(&a->entity->id, &b->entity->id, sizeof(a->entity->id)) > 0;
 }
 
+/* All counts of a mailbox; as a value, each is at most MOST_MESSAGES. */
+struct counts {
+	uint64_t urgent, fresh, old;
+};
+
+#define MOST_MESSAGES 1000000
+
+static void counts_add(struct counts *to, const struct value *v, enum policy policy)
+{
+	if (policy == POLICY_SUM) {
+		to->urgent += v->urgent;
+		to->fresh += v->fresh;
+		to->old += v->old;
+	} else {
+		to->urgent = v->urgent > to->urgent ? v->urgent : to->urgent;
+		to->fresh = v->fresh > to->fresh ? v->fresh : to->fresh;
+		to->old = v->old > to->old ? v->old : to->old;
+	}
+}
+
+static uint32_t counts_cap(uint64_t n)
+{
+	return n < MOST_MESSAGES ? (uint32_t)n : MOST_MESSAGES;
+}
+
+static void counts_value(const struct counts *counts, struct value *out)
+{
+	out->urgent = counts_cap(counts->urgent);
+	out->fresh = counts_cap(counts->fresh);
+	out->old = counts_cap(counts->old);
+}
+
 static void key_add_up(const struct cache *c, const struct cache_key *k, struct sum *out)
 {
+	enum policy policy = k->sum.policy;
 	const struct cache_row *last = NULL;
+	struct counts counts = {0};
 	unsigned set = 0;
 
-	sum_nobody(k->kind, k->name, out);
+	sum_nobody(k->kind, k->name, policy, out);
 	for (const struct cache_row *r = k->rows; r; r = r->next) {
-		if (!row_counts(c, r->entity, k->kind, r->value.held))
+		if (!row_counts(c, r))
 			continue;
 		out->entities++;
 		set |= state_bit(r->value.state);
+		counts_add(&counts, &r->value, policy);
 		if (!last || row_is_later(r, last))
 			last = r;
 	}
 	if (!last)
 		return;
-	out->value =
-		last->value; /* a device's stamp: the newest change of those that count */
-	if (k->kind == KEY_DEVICE)
+	out->value = last->value; /* the newest of those that count */
+	if (policy == POLICY_AGGREGATE || policy == POLICY_LOCAL)
 		out->value.state = state_sum(set);
 	else
 		out->writer = last->entity;
+	if (policy == POLICY_SUM || policy == POLICY_MAX)
+		counts_value(&counts, &out->value);
 }
 
 static bool sum_same(enum key_kind kind, const struct sum *a, const struct sum *b)
@@ -180,9 +226,10 @@ static bool sum_same(enum key_kind kind, const struct sum *a, const struct sum *
 
 static void key_update(struct cache *c, struct cache_key *k)
 {
-	struct sum was = k->sum;
+	struct sum was = k->sum, now;
 
-	key_add_up(c, k, &k->sum);
+	key_add_up(c, k, &now);
+	k->sum = now;
 	if (!sum_same(k->kind, &was, &k->sum) && c->cb.changed)
 		c->cb.changed(c->arg, k->kind, k->name, &was, &k->sum);
 }
@@ -407,6 +454,38 @@ void cache_set_subscribed(struct cache *c, enum key_kind kind, bool subscribed)
 	others_update(c);
 }
 
+/* ---- policies ---- */
+
+static void key_set_policy(struct cache *c, struct cache_key *k)
+{
+	enum policy policy = policies_of(c->policies, k->kind, k->name);
+
+	if (k->sum.policy == policy)
+		return;
+	k->sum.policy = policy;
+	key_update(c, k);
+	if (c->cb.touched)
+		c->cb.touched(c->arg, k->kind, k->name);
+}
+
+void cache_set_policies(struct cache *c, const struct policies *p)
+{
+	c->policies = p;
+	for (size_t i = 0; i < c->nbuckets; i++) {
+		for (struct cache_key *k = c->buckets[i]; k; k = k->next)
+			key_set_policy(c, k);
+	}
+}
+
+enum policy cache_policy(struct cache *c, enum key_kind kind, const char *key)
+{
+	const struct cache_key *k = key_find(c, kind, key);
+
+	return k ? k->sum.policy : policies_of(c->policies, kind, key);
+}
+
+/* ---- mark and sweep ---- */
+
 void cache_mark(struct cache *c, struct cache_entity *e)
 {
 	(void)c;
@@ -441,7 +520,20 @@ void cache_sum(struct cache *c, enum key_kind kind, const char *key, struct sum 
 	if (k)
 		*out = k->sum;
 	else
-		sum_nobody(kind, key, out);
+		sum_nobody(kind, key, policies_of(c->policies, kind, key), out);
+}
+
+const struct cache_entity *cache_other(
+	struct cache *c, enum key_kind kind, const char *key)
+{
+	const struct cache_key *k = key_find(c, kind, key);
+	const struct cache_row *last = NULL;
+
+	for (const struct cache_row *r = k ? k->rows : NULL; r; r = r->next) {
+		if (!r->entity->self && row_counts(c, r) && (!last || row_is_later(r, last)))
+			last = r;
+	}
+	return last ? last->entity : NULL;
 }
 
 bool cache_each_row(struct cache *c, enum key_kind kind, const char *key,
@@ -452,7 +544,7 @@ bool cache_each_row(struct cache *c, enum key_kind kind, const char *key,
 	const struct cache_key *k = key_find(c, kind, key);
 
 	for (const struct cache_row *r = k ? k->rows : NULL; r; r = r->next) {
-		if (!fn(arg, r->entity, &r->value, row_counts(c, r->entity, kind, r->value.held)))
+		if (!fn(arg, r->entity, &r->value, row_counts(c, r)))
 			return false;
 	}
 	return true;

@@ -11,6 +11,7 @@
 #include "change.h"
 #include "entity_id.h"
 #include "payload.h"
+#include "policy.h"
 
 struct cache;
 struct cache_row;
@@ -27,11 +28,13 @@ struct cache_entity { /* read it; only cache.c and listener.c write */
 	void *listener;              /* listener.c's */
 };
 
-/* What a key adds up to. */
+/* What a key adds up to, under its policy. */
 struct sum {
-	int entities;       /* how many say something that counts; 0: nobody */
-	struct value value; /* devices: state; mailboxes: counts and who wrote them last */
-	const struct cache_entity *writer; /* mailboxes: whose value it is, else NULL */
+	int entities; /* how many say something that counts; 0: nobody */
+	enum policy policy;
+	struct value value; /* devices: state; mailboxes: counts; the newest stamp of it */
+	/* LATEST: whose value it is; SUM, MAX: who spoke last of them; else NULL */
+	const struct cache_entity *writer;
 };
 
 struct cache_callbacks {
@@ -53,7 +56,11 @@ int cache_entities(const struct cache *c);
 struct cache_entity *cache_entity_at(
 	const struct cache *c, int i); /* in the order of ids */
 
-/* A row counts iff its entity is alive, and (held or the entity is reporting), and heard.
+/*
+ * A row counts iff its entity is alive, and (held or the entity is reporting), and heard.
+ * Devices under LATEST: an entity's last word stays when it dies, or reports no longer,
+ * or the database is away; only a static entity's ends with it. Under LOCAL: only our own
+ * words count.
  */
 void cache_entity_flags(
 	struct cache *c, struct cache_entity *e, bool alive, bool reporting);
@@ -65,6 +72,11 @@ void cache_set_stale(struct cache *c, bool stale);
 bool cache_is_stale(const struct cache *c);
 /* Rows of this kind of other entities are taken into account or not (subscribe_event). */
 void cache_set_subscribed(struct cache *c, enum key_kind kind, bool subscribed);
+
+/* From now on these apply, borrowed until others are set; NULL: none. Tells what is
+ * different by them. */
+void cache_set_policies(struct cache *c, const struct policies *p);
+enum policy cache_policy(struct cache *c, enum key_kind kind, const char *key);
 
 void cache_put(struct cache *c, struct cache_entity *e, enum key_kind kind,
 	const char *key, const struct value *v);
@@ -84,6 +96,10 @@ void cache_audit(
 
 /* The sum; when nobody says anything: entities 0, and state_default() or 0 messages. */
 void cache_sum(struct cache *c, enum key_kind kind, const char *key, struct sum *out);
+/* Of the others (not us) whose words count for a key, the one that spoke last; NULL:
+ * none. */
+const struct cache_entity *cache_other(
+	struct cache *c, enum key_kind kind, const char *key);
 
 /* Who says what, in the order of entity ids. Iterations: the callback returns false to
  * stop; it must not change the cache. */

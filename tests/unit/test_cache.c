@@ -422,6 +422,230 @@ static void keys_without_rows_do_not_exist(void **arg)
 	}
 }
 
+/* ---- policies ---- */
+
+static void toggle(
+	struct cache_entity *e, const char *key, enum device_state s, int64_t stamp)
+{
+	struct value v = {.state = s, .held = true, .stamp_us = stamp};
+
+	cache_put(c, e, KEY_DEVICE, key, &v);
+}
+
+static void expect_toggle(
+	const char *key, int entities, enum device_state s, const struct cache_entity *writer)
+{
+	struct sum sum;
+
+	cache_sum(c, KEY_DEVICE, key, &sum);
+	assert_int_equal(sum.policy, POLICY_LATEST);
+	assert_int_equal(sum.entities, entities);
+	assert_int_equal(sum.value.state, s);
+	assert_ptr_equal(sum.writer, writer);
+}
+
+static struct policies *policy(enum key_kind kind, const char *pattern, enum policy which)
+{
+	struct policies *p = policies_new();
+
+	assert_true(policies_add(p, kind, pattern, which));
+	cache_set_policies(c, p);
+	return p;
+}
+
+static void policy_end(struct policies *p)
+{
+	cache_set_policies(c, NULL);
+	policies_free(p);
+}
+
+static void the_last_word_on_a_toggle(void **arg)
+{
+	struct cache_entity *a = entity(1, true), *b = entity(2, true), *d = entity(3, true);
+	struct policies *p = policy(KEY_DEVICE, "Custom:*", POLICY_LATEST);
+
+	(void)arg;
+	expect_toggle("Custom:n", 0, STATE_UNKNOWN, NULL);
+	toggle(a, "Custom:n", STATE_INUSE, 10);
+	expect_toggle("Custom:n", 1, STATE_INUSE, a);
+	toggle(b, "Custom:n", STATE_NOT_INUSE, 20); /* adding up could never clear it */
+	expect_toggle("Custom:n", 2, STATE_NOT_INUSE, b);
+	toggle(d, "Custom:n", STATE_RINGING, 15); /* said before, heard late */
+	expect_toggle("Custom:n", 3, STATE_NOT_INUSE, b);
+	toggle(a, "Custom:n", STATE_INUSE, 21);
+	expect_toggle("Custom:n", 3, STATE_INUSE, a);
+	cache_remove(c, a, KEY_DEVICE, "Custom:n");
+	expect_toggle("Custom:n", 2, STATE_NOT_INUSE, b);
+	cache_remove(c, b, KEY_DEVICE, "Custom:n");
+	cache_remove(c, d, KEY_DEVICE, "Custom:n");
+	expect_toggle("Custom:n", 0, STATE_UNKNOWN, NULL);
+	put(a, "PJSIP/1", STATE_INUSE, true); /* the others add up as ever */
+	put(b, "PJSIP/1", STATE_RINGING, true);
+	expect("PJSIP/1", 2, STATE_RINGINUSE);
+	policy_end(p);
+}
+
+/* Two at one moment: the same one wins whatever the order that they are heard in. */
+static void a_tie_is_the_higher_id_s(void **arg)
+{
+	struct cache_entity *a = entity(1, true), *b = entity(2, true);
+	struct policies *p = policy(KEY_DEVICE, "*", POLICY_LATEST);
+
+	(void)arg;
+	toggle(a, "T", STATE_INUSE, 10);
+	toggle(b, "T", STATE_BUSY, 10);
+	expect_toggle("T", 2, STATE_BUSY, b);
+	toggle(b, "U", STATE_BUSY, 10);
+	toggle(a, "U", STATE_INUSE, 10);
+	expect_toggle("U", 2, STATE_BUSY, b);
+	policy_end(p);
+}
+
+static void a_dead_one_s_toggle_stays(void **arg)
+{
+	struct cache_entity *a = entity(1, true), *b = entity(2, true),
+						*sql = entity(3, true);
+	struct policies *p = policy(KEY_DEVICE, "Custom:*", POLICY_LATEST);
+
+	(void)arg;
+	sql->who.is_static = true;
+	toggle(a, "Custom:n", STATE_NOT_INUSE, 10);
+	toggle(b, "Custom:n", STATE_INUSE, 20);
+	put(b, "PJSIP/1", STATE_INUSE, true);
+	changes = 0;
+	cache_entity_flags(c, b, false, false);
+	expect_toggle("Custom:n", 2, STATE_INUSE, b);
+	expect("PJSIP/1", 0, STATE_INVALID); /* the rest of what it said does not */
+	assert_int_equal(changes, 1);
+	cache_set_stale(c, true); /* nor does it end with the database */
+	expect_toggle("Custom:n", 2, STATE_INUSE, b);
+	cache_set_stale(c, false);
+	toggle(sql, "Custom:n", STATE_BUSY, 30); /* SQL's words have a time to live */
+	expect_toggle("Custom:n", 3, STATE_BUSY, sql);
+	cache_entity_flags(c, sql, false, false);
+	expect_toggle("Custom:n", 2, STATE_INUSE, b);
+	cache_set_subscribed(c, KEY_DEVICE, false);
+	expect_toggle("Custom:n", 0, STATE_UNKNOWN, NULL);
+	policy_end(p);
+}
+
+static void local_is_ours_alone(void **arg)
+{
+	struct cache_entity *us = entity(1, true), *b = entity(2, true);
+	struct policies *p;
+
+	(void)arg;
+	cache_set_self(c, us, true);
+	put(us, "L", STATE_INUSE, true);
+	put(b, "L", STATE_RINGING, true);
+	expect("L", 2, STATE_RINGINUSE);
+	changes = 0;
+	p = policy(KEY_DEVICE, "L", POLICY_LOCAL);
+	assert_int_equal(changes, 1);
+	expect("L", 1, STATE_INUSE);
+	assert_null(cache_other(c, KEY_DEVICE, "L"));
+	cache_remove(c, us, KEY_DEVICE, "L");
+	expect("L", 0, STATE_INVALID);
+	changes = 0;
+	policy_end(p);
+	expect("L", 1, STATE_RINGING);
+	assert_int_equal(changes, 1);
+}
+
+static void expect_counts(
+	const char *key, enum policy which, uint32_t fresh, uint32_t old, uint32_t urgent)
+{
+	struct sum sum;
+
+	cache_sum(c, KEY_MAILBOX, key, &sum);
+	assert_int_equal(sum.policy, which);
+	assert_int_equal(sum.value.fresh, fresh);
+	assert_int_equal(sum.value.old, old);
+	assert_int_equal(sum.value.urgent, urgent);
+}
+
+static void mailboxes_add_up(void **arg)
+{
+	struct cache_entity *a = entity(1, true), *b = entity(2, true);
+	struct value va = {.fresh = 2, .old = 7, .urgent = 0, .held = true, .stamp_us = 20};
+	struct value vb = {.fresh = 3, .old = 1, .urgent = 1, .held = true, .stamp_us = 10};
+	struct policies *p;
+
+	(void)arg;
+	cache_put(c, a, KEY_MAILBOX, "1@d", &va);
+	cache_put(c, b, KEY_MAILBOX, "1@d", &vb);
+	expect_counts("1@d", POLICY_LATEST, 2, 7, 0);
+	p = policy(KEY_MAILBOX, "*@d", POLICY_SUM);
+	expect_counts("1@d", POLICY_SUM, 5, 8, 1);
+	expect_box("1@d", 2, 5, a); /* who spoke last of them */
+	policy_end(p);
+	p = policy(KEY_MAILBOX, "*@d", POLICY_MAX);
+	expect_counts("1@d", POLICY_MAX, 3, 7, 1);
+	cache_entity_flags(c, b, false, false); /* a dead one's counts leave */
+	expect_counts("1@d", POLICY_MAX, 2, 7, 0);
+	cache_entity_flags(c, a, false, false);
+	expect_counts("1@d", POLICY_MAX, 0, 0, 0);
+	policy_end(p);
+}
+
+static void a_sum_of_messages_has_a_bound(void **arg)
+{
+	struct policies *p = policy(KEY_MAILBOX, "*", POLICY_SUM);
+
+	(void)arg;
+	for (uint8_t i = 1; i <= 9; i++)
+		box(entity(i, true), "1@d", 1000000, i);
+	expect_counts("1@d", POLICY_SUM, 1000000, 0, 0);
+	policy_end(p);
+}
+
+static void the_last_of_the_others(void **arg)
+{
+	struct cache_entity *us = entity(2, true), *b = entity(1, true), *d = entity(3, true);
+
+	(void)arg;
+	cache_set_self(c, us, true);
+	assert_null(cache_other(c, KEY_MAILBOX, "1@d"));
+	box(us, "1@d", 1, 50);
+	assert_null(cache_other(c, KEY_MAILBOX, "1@d"));
+	box(b, "1@d", 2, 20);
+	box(d, "1@d", 3, 10);
+	assert_ptr_equal(cache_other(c, KEY_MAILBOX, "1@d"), b);
+	expect_box("1@d", 3, 1, us);
+	cache_entity_flags(c, b, false, false);
+	assert_ptr_equal(cache_other(c, KEY_MAILBOX, "1@d"), d);
+}
+
+/* A change of policies is told where it makes a difference, and only there. */
+static void other_policies_tell_differences(void **arg)
+{
+	struct cache_entity *a = entity(1, true), *b = entity(2, true);
+	struct policies *p;
+
+	(void)arg;
+	toggle(a, "Custom:x", STATE_INUSE, 10);
+	toggle(b, "Custom:x", STATE_NOT_INUSE, 20);
+	toggle(a, "Custom:same", STATE_INUSE, 10);
+	toggle(a, "PJSIP/1", STATE_INUSE, 10);
+	changes = touches = 0;
+	p = policy(KEY_DEVICE, "custom:*", POLICY_LATEST);
+	assert_int_equal(changes, 1);
+	assert_int_equal(touches, 2);
+	assert_string_equal(last_key, "Custom:x");
+	assert_int_equal(last_was.value.state, STATE_INUSE);
+	assert_int_equal(last_now.value.state, STATE_NOT_INUSE);
+	cache_set_policies(c, p); /* the same again */
+	assert_int_equal(changes, 1);
+	assert_int_equal(touches, 2);
+	assert_int_equal(cache_policy(c, KEY_DEVICE, "Custom:x"), POLICY_LATEST);
+	assert_int_equal(cache_policy(c, KEY_DEVICE, "Custom:unheard"), POLICY_LATEST);
+	assert_int_equal(cache_policy(c, KEY_DEVICE, "PJSIP/1"), POLICY_AGGREGATE);
+	assert_int_equal(cache_policy(c, KEY_MAILBOX, "Custom:x"), POLICY_LATEST);
+	policy_end(p);
+	assert_int_equal(changes, 2);
+	expect("Custom:x", 2, STATE_INUSE);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -440,6 +664,14 @@ int main(void)
 		T(audit_is_the_xor),
 		T(many_keys),
 		T(keys_without_rows_do_not_exist),
+		T(the_last_word_on_a_toggle),
+		T(a_tie_is_the_higher_id_s),
+		T(a_dead_one_s_toggle_stays),
+		T(local_is_ours_alone),
+		T(mailboxes_add_up),
+		T(a_sum_of_messages_has_a_bound),
+		T(the_last_of_the_others),
+		T(other_policies_tell_differences),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
