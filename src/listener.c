@@ -639,7 +639,7 @@ static void own_rows(struct listener *l, struct peer *p, const struct payload *p
 	if (pl->chunk < pl->chunks)
 		return;
 	l->own = false;
-	l->cb.own_end(l->arg, pl->head.seq);
+	l->cb.own_end(l->arg, &pl->head);
 }
 
 /* Rows come in chunks, 1 to the last, in this order. A repeated one is left out; behind a
@@ -734,7 +734,7 @@ static void own_missing(struct listener *l, const struct peer *p)
 		return;
 	l->own = false;
 	l->cb.own_begin(l->arg);
-	l->cb.own_end(l->arg, 0);
+	l->cb.own_end(l->arg, NULL);
 }
 
 /* Rows of one entity (or of all) were read: what was not mentioned does not exist. */

@@ -31,7 +31,7 @@ struct listener_callbacks {
 	void (*own_begin)(void *arg);
 	void (*own_row)(void *arg, enum key_kind kind, const char *key, const struct value *v,
 		int64_t seq);
-	void (*own_end)(void *arg, int64_t seq);
+	void (*own_end)(void *arg, const struct payload_head *head); /* NULL: has none */
 	/* The database audits us: are these the rows that we published up to this head? */
 	void (*own_audit)(
 		void *arg, const struct payload_head *head, int64_t rows, uint64_t digest);

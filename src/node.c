@@ -45,27 +45,32 @@ static void own_row(
 	void *arg, enum key_kind kind, const char *key, const struct value *v, int64_t seq)
 {
 	struct node *n = arg;
-	const struct value *known;
-
+	const struct value *said;
+	struct value value;
 	/* Said when the database says it was: an adopted value is no news of ours. */
-	if (outbox_compare(n->outbox, kind, key, v, seq, v->stamp_us - n->clock_offset_us)) {
+	bool news =
+		outbox_compare(n->outbox, kind, key, v, seq, v->stamp_us - n->clock_offset_us);
+
+	said = outbox_get(n->outbox, kind, key);
+	if (said && value_same(kind, said, v)) {
 		cache_put(n->cache, n->self, kind, key, v);
-		return;
+	} else if (said && news) {
+		value = *said;
+		value.stamp_us = n->now_us + n->clock_offset_us;
+		cache_put(n->cache, n->self, kind, key, &value);
 	}
-	known = cache_get(n->cache, n->self, kind, key);
-	if (known && value_same(kind, known, v))
-		cache_put(n->cache, n->self, kind, key, v);
 }
 
-static void own_end(void *arg, int64_t seq)
+static void own_end(void *arg, const struct payload_head *head)
 {
 	struct node *n = arg;
 
-	(void)seq;
 	outbox_compare_end(n->outbox, n->now_us);
 	if (!n->adopted && outbox_count(n->outbox, KEY_DEVICE) > 0)
 		log_notice("outbox", "own states were taken over devices=%zu mailboxes=%zu",
 			outbox_count(n->outbox, KEY_DEVICE), outbox_count(n->outbox, KEY_MAILBOX));
+	if (!n->adopted)
+		report_adopt(n, head && head->reporting);
 	n->adopted = true;
 	n->comparing = false;
 }
@@ -247,6 +252,7 @@ void node_start(struct node *n, int64_t now_us)
 void node_timer(struct node *n, int64_t now_us)
 {
 	n->now_us = now_us;
+	report_timer(n);
 	session_timer(n);
 }
 
@@ -254,8 +260,10 @@ int64_t node_next_us(const struct node *n)
 {
 	int64_t session = session_next_us(n);
 	int64_t wait = wait_next_us(n);
+	int64_t report = report_next_us(n);
+	int64_t next = wait < session ? wait : session;
 
-	return wait < session ? wait : session;
+	return report != 0 && report < next ? report : next;
 }
 
 void node_leave(struct node *n, bool deliver)
@@ -302,7 +310,7 @@ void node_reclaim(struct node *n)
 	n->yielded = false;
 	self_describe(n);
 	cache_set_self(n->cache, n->self, true);
-	cache_entity_flags(n->cache, n->self, true, false);
+	cache_entity_flags(n->cache, n->self, true, n->report.reporting);
 	listener_forget(n->listener, &n->cfg.self.entity);
 	cache_mark(n->cache, n->self);
 	outbox_each(n->outbox, reclaim_row, n);
@@ -407,6 +415,9 @@ void node_get_status(struct node *n, struct node_status *out)
 	out->oldest_unsent_us = outbox_oldest_us(n->outbox, n->now_us);
 	for (int kind = 0; kind < KEY_KINDS; kind++)
 		out->own[kind] = outbox_count(n->outbox, kind);
+	out->report = report_state(n);
+	out->reporting = n->report.reporting;
+	out->reporting_acked = publisher_reporting_is_acked(n->publisher);
 	out->coordinator = coordinator_is_us(&n->coordinator);
 	if (n->coordinator.known)
 		out->coordinator_id = n->coordinator.id;

@@ -64,6 +64,47 @@ bool node_remove(
 	struct node *n, enum key_kind kind, const char *key); /* false: said nothing */
 
 /*
+ * What the PBX says, over the one link that reports. These rows are not held: they count
+ * while the entity is `reporting`, which is one flag on the head.
+ *
+ *   none --up--> awaited --begin--> open --end--> complete
+ *     ^            |                  |              |
+ *     '---- bye ---'------------------'--------------' at once not reporting
+ *   kept <--- lost, or a restart that took over a reporting entity ---
+ *
+ * - What is said is told at once, in and outside a report; it counts once a report is
+ *   complete. A report's end removes the link's keys that it did not mention, and makes
+ *   the entity reporting, with the publish that carries the last of it. A cut report
+ *   removes nothing.
+ * - Who said it last owns a key: the console (held) or the link. In a report (and before
+ *   the first one) a held key stays held until the end; its value is the newest.
+ * - A link that is lost without goodbye changes nothing for half a lease. A report that
+ * is complete by then and says the same causes no write; else the entity is not reporting
+ *   any more: one row. The rows stay, for comparison.
+ * - A restarted node takes over its rows, and goes on reporting for half a lease where
+ * the database let it (register(): same host and boot, within the lease).
+ * - A first 0/0 of a mailbox without a row is no statement.
+ */
+enum report_state {
+	REPORT_NONE,    /* no link, nothing is reporting */
+	REPORT_KEPT,    /* no link; what the last one said counts, for a while */
+	REPORT_AWAITED, /* linked, no report yet */
+	REPORT_OPEN,    /* between begin and end */
+	REPORT_COMPLETE /* linked, and all is said */
+};
+const char *report_state_name(enum report_state s); /* "none", ... */
+
+void node_report_up(struct node *n); /* a link that reports is there; one at a time */
+void node_report_begin(struct node *n);
+void node_report_set(
+	struct node *n, enum key_kind kind, const char *key, const struct value *v);
+/* False: the link said nothing of it. */
+bool node_report_remove(struct node *n, enum key_kind kind, const char *key);
+void node_report_end(struct node *n);
+void node_report_lost(struct node *n); /* the link is gone, without goodbye */
+void node_report_bye(struct node *n);  /* ... with it */
+
+/*
  * Call once everything that is unacknowledged now was acknowledged (true), or at the
  * latest after timeout_ms (false). Never called before it returns. cancel: with the same
  * arg.
@@ -117,7 +158,10 @@ struct node_status {
 	int64_t oldest_unsent_us; /* 0: nothing is waiting */
 	size_t unsent;            /* keys */
 	size_t own[KEY_KINDS];    /* keys */
-	bool coordinator;         /* this node is */
+	enum report_state report;
+	bool reporting;       /* own rows that are not held count */
+	bool reporting_acked; /* the database knows */
+	bool coordinator;     /* this node is */
 	struct entity_id coordinator_id;
 	int64_t counters[NODE_COUNTERS];
 	const char *holder; /* REFUSED: who holds our id; else "" */

@@ -1,7 +1,7 @@
 /*
  * Layer 2: the inside of a node, shared by node.c (stages wired, own statements),
- * session.c (what is asked of the database, in which order) and node_wait.c (who waits
- * for an answer).
+ * node_report.c (what the PBX says), session.c (what is asked of the database, in which
+ * order) and node_wait.c (who waits for an answer).
  */
 #ifndef NODE_PARTS_H
 #define NODE_PARTS_H
@@ -38,6 +38,15 @@ struct node_pinger {
 	void *arg;
 };
 
+struct node_report {
+	bool linked;
+	bool open;     /* between begin and end */
+	bool complete; /* this link's report is */
+	bool bye;      /* the last one said goodbye */
+	bool reporting;
+	int64_t grace_us; /* not reporting any more then; 0: no such time */
+};
+
 struct node {
 	struct node_config cfg;
 	struct db_port port;
@@ -53,6 +62,8 @@ struct node {
 	struct listener *listener;
 	struct cache *cache;
 	struct cache_entity *self;
+
+	struct node_report report;
 
 	/* the session (session.c) */
 	enum node_phase phase;
@@ -100,6 +111,13 @@ void node_stamp(
 	struct node *n, const struct batch_item *items, size_t nitems, int64_t clock_us);
 void node_yield(struct node *n);   /* another process holds our id: show what it says */
 void node_reclaim(struct node *n); /* the id is ours again */
+
+/* node_report.c */
+/* The database's flag, when own rows were read for the first time. */
+void report_adopt(struct node *n, bool reporting);
+void report_timer(struct node *n);
+int64_t report_next_us(const struct node *n); /* 0: none */
+enum report_state report_state(const struct node *n);
 
 /* node_wait.c */
 void wait_check(struct node *n);

@@ -37,6 +37,13 @@ struct entry {
 	bool force, force_anew;
 	bool compared;
 	bool refused; /* the database will not have it; left out until said anew */
+	/*
+	 * The link said so before own rows were compared. present: a first 0/0, a statement
+	 * only if there is a row; else: a removal, unless that row is held.
+	 */
+	bool tentative;
+	bool claimed;    /* held; the link's at the end of the report that mentions it */
+	unsigned report; /* the last one that mentions it */
 	struct value value;
 	int64_t said_us;  /* monotonic */
 	int64_t sent_seq; /* the publish that last sent it; 0: none */
@@ -54,8 +61,11 @@ struct outbox {
 	size_t ndirty, nin_flight, ntombs;
 	size_t npresent[KEY_KINDS];
 	size_t nrefused;
-	bool adopting; /* this comparison is the first of the process */
-	bool compared; /* own rows of the database are known */
+	bool adopting;   /* this comparison is the first of the process */
+	bool compared;   /* own rows of the database are known */
+	bool reporting;  /* a report is under way */
+	bool reported;   /* the link completed one */
+	unsigned report; /* the number of the newest */
 	bool unpublished[KEY_KINDS];
 	int64_t forgotten_seq; /* of the newest tomb that was dropped */
 	uint64_t statements;
@@ -214,14 +224,25 @@ bool outbox_set(struct outbox *o, enum key_kind kind, const char *key,
 {
 	struct entry *e = entry_get(o, kind, key);
 
+	e->claimed = false;
 	if (e->present && value_same(kind, &e->value, v))
 		return false;
 	o->npresent[kind] += !e->present;
 	e->present = true;
+	e->tentative = false;
 	e->value = *v;
 	e->said_us = now_us;
 	entry_said(o, e);
 	return true;
+}
+
+static void entry_unsay(struct outbox *o, struct entry *e, int64_t now_us)
+{
+	o->npresent[e->kind] -= e->present;
+	e->present = false;
+	e->tentative = false;
+	e->said_us = now_us;
+	entry_said(o, e);
 }
 
 bool outbox_remove(struct outbox *o, enum key_kind kind, const char *key, int64_t now_us)
@@ -233,10 +254,7 @@ bool outbox_remove(struct outbox *o, enum key_kind kind, const char *key, int64_
 		return false;
 	if (!e)
 		e = entry_get(o, kind, key);
-	o->npresent[kind] -= was;
-	e->present = false;
-	e->said_us = now_us;
-	entry_said(o, e);
+	entry_unsay(o, e, now_us);
 	return was;
 }
 
@@ -244,7 +262,7 @@ const struct value *outbox_get(struct outbox *o, enum key_kind kind, const char 
 {
 	struct entry *e = entry_find(o, kind, key);
 
-	return e && e->present ? &e->value : NULL;
+	return e && e->present && !e->tentative ? &e->value : NULL;
 }
 
 void outbox_each(struct outbox *o,
@@ -257,7 +275,7 @@ void outbox_each(struct outbox *o,
 	for (int kind = 0; kind < KEY_KINDS; kind++) {
 		HASH_ITER(hh, o->table[kind], e, next)
 		{
-			if (e->present)
+			if (e->present && !e->tentative)
 				fn(arg, e->kind, e->name, &e->value, e->said_us);
 		}
 	}
@@ -281,6 +299,92 @@ void outbox_set_published(
 	{
 		if (e->present)
 			entry_said(o, e);
+	}
+}
+
+/* ---- what the link says ---- */
+
+static bool value_is_nothing(enum key_kind kind, const struct value *v)
+{
+	return kind == KEY_MAILBOX && v->urgent + v->fresh + v->old == 0;
+}
+
+/* 0/0 of a mailbox that nothing was said of: no statement, unless there is a row. */
+static void report_nothing(struct outbox *o, enum key_kind kind, const char *key,
+	const struct value *v, int64_t now_us)
+{
+	struct entry *e;
+
+	if (o->compared)
+		return;
+	outbox_set(o, kind, key, v, now_us);
+	e = entry_find(o, kind, key);
+	e->tentative = true;
+	e->report = o->report;
+}
+
+bool outbox_report_set(struct outbox *o, enum key_kind kind, const char *key,
+	const struct value *v, int64_t now_us)
+{
+	struct entry *e = entry_find(o, kind, key);
+	struct value value = *v;
+	bool changed;
+
+	if (value_is_nothing(kind, v) && !(e && e->present)) {
+		report_nothing(o, kind, key, v, now_us);
+		return false;
+	}
+	value.held = o->reporting && e && e->present && e->value.held;
+	changed = outbox_set(o, kind, key, &value, now_us);
+	e = entry_find(o, kind, key);
+	e->claimed = value.held;
+	e->report = o->report;
+	return changed;
+}
+
+bool outbox_report_remove(
+	struct outbox *o, enum key_kind kind, const char *key, int64_t now_us)
+{
+	struct entry *e = entry_find(o, kind, key);
+	bool removed;
+
+	if (e && e->present && e->value.held)
+		return false;
+	removed = outbox_remove(o, kind, key, now_us);
+	if (!o->compared && (e = entry_find(o, kind, key)) != NULL)
+		e->tentative = true;
+	return removed;
+}
+
+void outbox_report_begin(struct outbox *o)
+{
+	o->report++;
+	o->reporting = true;
+}
+
+void outbox_report_end(struct outbox *o, int64_t now_us,
+	void (*ended)(void *arg, enum key_kind kind, const char *key, const struct value *v),
+	void *arg)
+{
+	struct entry *e, *next;
+
+	o->reporting = false;
+	o->reported = true;
+	for (int kind = 0; kind < KEY_KINDS; kind++) {
+		HASH_ITER(hh, o->table[kind], e, next)
+		{
+			bool mentioned = e->report == o->report;
+
+			if (e->present && e->value.held && e->claimed && mentioned) {
+				e->claimed = false;
+				e->value.held = false;
+				entry_said(o, e);
+				ended(arg, e->kind, e->name, &e->value);
+			} else if (e->present && !e->value.held && !mentioned) {
+				ended(arg, e->kind, e->name, NULL);
+				entry_unsay(o, e, now_us);
+			}
+		}
 	}
 }
 
@@ -446,7 +550,9 @@ void outbox_compare_begin(struct outbox *o, bool adopt)
 static void entry_adopt(
 	struct outbox *o, struct entry *e, const struct value *v, int64_t seq, int64_t now_us)
 {
+	entry_unlink(o, e);
 	e->present = true;
+	e->tentative = false;
 	o->npresent[e->kind]++;
 	e->value = *v;
 	e->said_us = now_us;
@@ -455,26 +561,50 @@ static void entry_adopt(
 		entry_make_dirty(o, e);
 }
 
+/* Of what is not known here, or was only removed as long as it is not held. */
+static bool entry_is_adopted(
+	const struct outbox *o, const struct entry *e, bool unknown, bool held)
+{
+	if (!o->adopting)
+		return false;
+	if (unknown)
+		return held || !o->reported;
+	return held && !e->present && e->tentative;
+}
+
 bool outbox_compare(struct outbox *o, enum key_kind kind, const char *key,
 	const struct value *v, int64_t seq, int64_t now_us)
 {
 	struct entry *e = entry_find(o, kind, key);
 	bool unknown = !e;
+	bool confirmed;
 
 	if (unknown)
 		e = entry_get(o, kind, key);
 	e->compared = true;
 	e->in_db = true;
-	if (unknown && o->adopting && v->held) {
+	if (entry_is_adopted(o, e, unknown, v->held)) {
 		entry_adopt(o, e, v, seq, now_us);
 		return true;
 	}
+	confirmed = e->present && e->tentative;
+	e->tentative = false;
 	if (!entry_wanted(o, e) || !value_same(kind, &e->value, v)) {
 		if (unknown)
 			e->said_us = now_us;
 		entry_make_dirty(o, e);
 	}
-	return false;
+	return confirmed;
+}
+
+/* It was said in case that there is a row, and there is none. */
+static void entry_forget(struct outbox *o, struct entry *e)
+{
+	o->npresent[e->kind] -= e->present;
+	e->present = false;
+	e->tentative = false;
+	e->in_db = false;
+	entry_make_clean(o, e);
 }
 
 void outbox_compare_end(struct outbox *o, int64_t now_us)
@@ -488,7 +618,9 @@ void outbox_compare_end(struct outbox *o, int64_t now_us)
 		{
 			if (e->compared)
 				continue;
-			if (entry_wanted(o, e))
+			if (e->tentative)
+				entry_forget(o, e);
+			else if (entry_wanted(o, e))
 				entry_make_dirty(o, e);
 			else if (e->where == CLEAN)
 				e->in_db = false;
@@ -549,4 +681,9 @@ static bool list_is_later(const struct entry_list *list, uint64_t mark)
 bool outbox_is_acked(const struct outbox *o, uint64_t mark)
 {
 	return list_is_later(&o->in_flight, mark) && list_is_later(&o->dirty, mark);
+}
+
+bool outbox_is_sent(const struct outbox *o, uint64_t mark)
+{
+	return list_is_later(&o->dirty, mark);
 }

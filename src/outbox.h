@@ -36,6 +36,25 @@ void outbox_each(struct outbox *o,
 	void *arg);
 size_t outbox_count(const struct outbox *o, enum key_kind kind);
 
+/*
+ * What the link says of its PBX: rows that are not held. Inside a report (begin to end)
+ * what is said is marked as mentioned; the end takes out what belongs to the link and was
+ * not. A key that the console holds stays held, whatever its value, until the end of the
+ * report that mentions it: a cut report takes nothing away.
+ * True: the value is another one now. A first 0/0 of a mailbox is no statement; while it
+ * is not known yet whether there is a row, it waits for outbox_compare().
+ */
+bool outbox_report_set(struct outbox *o, enum key_kind kind, const char *key,
+	const struct value *v, int64_t now_us);
+/* What is held is not the link's to remove. */
+bool outbox_report_remove(
+	struct outbox *o, enum key_kind kind, const char *key, int64_t now_us);
+void outbox_report_begin(struct outbox *o);
+/* `ended` is called for each key that changes by it; v NULL: it is not said any more. */
+void outbox_report_end(struct outbox *o, int64_t now_us,
+	void (*ended)(void *arg, enum key_kind kind, const char *key, const struct value *v),
+	void *arg);
+
 /* Keys of a kind that is not published are kept here and taken out of the database. */
 void outbox_set_published(
 	struct outbox *o, enum key_kind kind, bool published, int64_t now_us);
@@ -65,8 +84,9 @@ void outbox_force_all(struct outbox *o, int64_t now_us);
 
 /*
  * Compare with the rows that the database has of us, one call a row between begin and
- * end. A held row that is not known here is adopted (true: tell the cache); what differs
- * is dirty.
+ * end. The first time, a row that is not known here is adopted, but for what a complete
+ * report did not mention; what differs is dirty. True: tell the cache what outbox_get()
+ * says.
  */
 void outbox_compare_begin(struct outbox *o, bool adopt);
 bool outbox_compare(struct outbox *o, enum key_kind kind, const char *key,
@@ -82,5 +102,6 @@ int64_t outbox_oldest_us(const struct outbox *o, int64_t now_us); /* age of the 
 /* A number that grows with each statement; true when all up to it are acknowledged. */
 uint64_t outbox_mark(const struct outbox *o);
 bool outbox_is_acked(const struct outbox *o, uint64_t mark);
+bool outbox_is_sent(const struct outbox *o, uint64_t mark); /* ... or in flight */
 
 #endif

@@ -3,7 +3,8 @@
  * In:    the outbox; "you may send"; results of publish().
  * Out:   one publish request at a time, what it said of the session.
  * Owns:  the batch in flight, how large batches may be (bisecting), the pause after
- * trouble. Never: I/O. Never decides about sessions: lease.c does.
+ * trouble; what the database knows of `reporting`. Never: I/O. Never decides about
+ * sessions: lease.c does.
  *
  * Self-clocking: idle, a change leaves at once; while one batch is in flight, changes
  * collect and leave together.
@@ -26,6 +27,10 @@ struct publisher {
 	size_t nitems;
 	size_t limit; /* of a batch; halved while the database refuses the content */
 	bool in_flight;
+	bool reporting;          /* what the database is to know ... */
+	uint64_t reporting_mark; /* ... true: after these statements */
+	int reporting_known;     /* what it has; -1: not known */
+	int reporting_sent;      /* in flight; -1: unchanged */
 	int64_t paused_until_us;
 	int64_t pause_us;
 	int64_t refused_keys;
@@ -38,6 +43,7 @@ struct publisher *publisher_new(struct outbox *o)
 
 	p->outbox = o;
 	p->limit = MOST_ITEMS;
+	p->reporting_sent = -1;
 	return p;
 }
 
@@ -46,10 +52,37 @@ void publisher_free(struct publisher *p)
 	free(p);
 }
 
+void publisher_set_reporting(struct publisher *p, bool reporting, uint64_t mark)
+{
+	p->reporting = reporting;
+	p->reporting_mark = mark;
+}
+
+void publisher_reporting_is(struct publisher *p, int reporting)
+{
+	p->reporting_known = reporting;
+}
+
+bool publisher_reporting_is_acked(const struct publisher *p)
+{
+	return p->reporting_known == p->reporting;
+}
+
+/* Once the batch is taken: with it? */
+static int reporting_to_send(const struct publisher *p)
+{
+	if (publisher_reporting_is_acked(p))
+		return -1;
+	if (p->reporting && !outbox_is_sent(p->outbox, p->reporting_mark))
+		return -1;
+	return p->reporting;
+}
+
 bool publisher_request(
 	struct publisher *p, bool beat, int64_t now_us, struct db_request *req)
 {
-	bool waiting = outbox_dirty(p->outbox) > 0 && now_us >= p->paused_until_us;
+	bool due = outbox_dirty(p->outbox) > 0 || !publisher_reporting_is_acked(p);
+	bool waiting = due && now_us >= p->paused_until_us;
 
 	if (p->in_flight || (!waiting && !beat))
 		return false;
@@ -60,7 +93,8 @@ bool publisher_request(
 		p->nitems = outbox_take(p->outbox, p->items, p->limit, now_us, &req->force);
 	req->items = p->items;
 	req->nitems = p->nitems;
-	req->reporting = -1;
+	p->reporting_sent = waiting ? reporting_to_send(p) : -1;
+	req->reporting = p->reporting_sent;
 	p->in_flight = true;
 	return true;
 }
@@ -70,6 +104,8 @@ void publisher_reset(struct publisher *p)
 	p->in_flight = false;
 	p->nitems = 0;
 	p->paused_until_us = 0;
+	p->reporting_known = -1;
+	p->reporting_sent = -1;
 	outbox_failed(p->outbox);
 }
 
@@ -112,6 +148,8 @@ enum publish_verdict publisher_result(
 		if ((size_t)res->changed < p->nitems)
 			outbox_doubt(p->outbox);
 		outbox_acked(p->outbox, res->seq);
+		if (p->reporting_sent >= 0)
+			p->reporting_known = p->reporting_sent;
 		p->rows += (int64_t)p->nitems;
 		p->pause_us = 0;
 		if (p->limit < MOST_ITEMS)
@@ -125,6 +163,7 @@ enum publish_verdict publisher_result(
 		return PUBLISH_RETRY;
 	}
 	outbox_failed(p->outbox);
+	p->reporting_known = -1;
 	if (res->lost)
 		return PUBLISH_LOST;
 	/* PD006: the entity was removed; resume() says so, and register() makes it anew */
@@ -145,7 +184,7 @@ bool publisher_in_flight(const struct publisher *p)
 
 bool publisher_has_sent(const struct publisher *p)
 {
-	return p->in_flight && p->nitems > 0;
+	return p->in_flight && (p->nitems > 0 || p->reporting_sent >= 0);
 }
 
 const struct batch_item *publisher_items(const struct publisher *p, size_t *n)
@@ -156,7 +195,9 @@ const struct batch_item *publisher_items(const struct publisher *p, size_t *n)
 
 int64_t publisher_next_us(const struct publisher *p)
 {
-	return outbox_dirty(p->outbox) > 0 && !p->in_flight ? p->paused_until_us : 0;
+	bool due = outbox_dirty(p->outbox) > 0 || !publisher_reporting_is_acked(p);
+
+	return due && !p->in_flight ? p->paused_until_us : 0;
 }
 
 int64_t publisher_refused_keys(const struct publisher *p)

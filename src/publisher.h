@@ -3,7 +3,8 @@
  * In:    the outbox; "you may send"; results of publish().
  * Out:   one publish request at a time, what it said of the session.
  * Owns:  the batch in flight, how large batches may be (bisecting), the pause after
- * trouble. Never: I/O. Never decides about sessions: lease.c does.
+ * trouble; what the database knows of `reporting`. Never: I/O. Never decides about
+ * sessions: lease.c does.
  */
 #ifndef PUBLISHER_H
 #define PUBLISHER_H
@@ -37,6 +38,15 @@ enum publish_verdict publisher_result(
 	struct publisher *p, const struct db_result *res, int64_t now_us);
 void publisher_reset(
 	struct publisher *p); /* the connection is gone: nothing is in flight */
+
+/*
+ * Is the PBX's report complete? True goes out with the batch that has the last of what
+ * was said up to `mark`; false with the next one.
+ */
+void publisher_set_reporting(struct publisher *p, bool reporting, uint64_t mark);
+/* What the database has; -1: not known, so it is told again, after the rows. */
+void publisher_reporting_is(struct publisher *p, int reporting);
+bool publisher_reporting_is_acked(const struct publisher *p);
 
 bool publisher_in_flight(const struct publisher *p);
 /* The batch in flight; valid until publisher_result(). */

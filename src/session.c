@@ -380,6 +380,8 @@ static void lease_granted(struct node *n, const struct db_lease *got)
 		log_notice("session", "entity id is ours now, it was held by name=%s", n->holder);
 	n->holder[0] = '\0';
 	node_reclaim(n);
+	cache_entity_flags(n->cache, n->self, true, n->report.reporting);
+	publisher_reporting_is(n->publisher, -1);
 	n->self->head.incarnation = n->lease.incarnation;
 }
 

@@ -1,6 +1,8 @@
 -- Purpose: begin a run of a node. Answers "refused", with who it is, while another run holds
---          the lease, and tells that one who asked (T). A new incarnation is not reporting; seq goes on by one; the journal says
---          who it is. The same incarnation again (its answer was lost) gets a new session.
+--          the lease, and tells that one who asked (T). seq goes on by one; the journal says who
+--          it is. The same incarnation again (its answer was lost) gets a new session.
+--          A new run is not reporting, except on the same host and boot within the lease: there
+--          the node was restarted beside a PBX that may be well, and lamps must not flicker.
 --          p_continues...: after resume() said "rewound": the live holder itself goes on with
 --          a new incarnation; listeners that were ahead need not reload.
 -- Reads:   site, pg_stat_activity.   Writes: entity, heartbeat, change; ends the old session.
@@ -64,6 +66,11 @@ begin
 			clock_us) || e'\n' || pgdevstate.entity_line('node', p_name, p_host, p_pid, p_version, pg_catalog.clock_timestamp()));
 		return;
 	end if;
+	v_now.reporting := v_now.reporting and v_now.host = p_host and v_now.boot_id = p_boot_id and p_boot_id <> ''
+		and (p_continues is not null or exists (
+			select from pgdevstate.heartbeat h
+			where h.site = v_site and h.entity_id = p_entity_id
+				and h.alive and h.beat_at + h.lease_ms * interval '1 millisecond' > pg_catalog.clock_timestamp()));
 	v_now.name := p_name;
 	v_now.host := p_host;
 	v_now.pid := p_pid;
@@ -72,7 +79,6 @@ begin
 	v_now.incarnation := p_incarnation;
 	v_now.session := pg_catalog.gen_random_uuid();
 	v_now.seq := v_now.seq + 1;
-	v_now.reporting := false;
 	v_now.unconfirmed := 0;
 	if not v_same then
 		v_now.registered_at := pg_catalog.clock_timestamp();

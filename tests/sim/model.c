@@ -346,6 +346,16 @@ static bool lease_holds(struct model *m, struct m_entity *e, const struct db_sel
 			 by->boot_id[0] && !backend_is_there(m, e->backend));
 }
 
+/* Of a restart beside a PBX that may be well; or the holder itself goes on. */
+static bool lease_keeps_reporting(
+	const struct model *m, const struct m_entity *e, const struct db_request *req)
+{
+	return strcmp(e->host, req->self->host) == 0 &&
+		   strcmp(e->boot_id, req->self->boot_id) == 0 && req->self->boot_id[0] &&
+		   (req->continues.text[0] ||
+			   (e->alive && e->beat_us + e->lease_ms * INT64_C(1000) > m->clock_us));
+}
+
 static void lease_says_holder(
 	struct model *m, const struct m_entity *e, struct db_lease *out)
 {
@@ -437,11 +447,11 @@ static void run_register(
 		tell_twin(m, req);
 		return;
 	}
+	e->reporting = e->reporting && lease_keeps_reporting(m, e, req);
 	backend_end(m, e->backend, s);
 	entity_is(e, req->self, s);
 	e->incarnation = req->incarnation;
 	e->lease_ms = req->self->lease_ms;
-	e->reporting = false;
 	e->unconfirmed = 0;
 	if (!same || is_new)
 		e->since_us = m->clock_us;

@@ -53,6 +53,40 @@ select is(pg_temp.begin_run('a'), 'registered', 'a new run');
 select is(pg_temp.head('a'), '6 a', '... does not report yet');
 select is(count(*), 1::bigint, '... but its rows are still there') from pgdevstate.entity_device;
 
+-- ... but for a restart on the same host and boot, within the lease: the PBX may be well
+insert into node (name, id) values ('r', '02:00:00:00:00:1a');
+select is(pg_temp.begin_run('r'), 'registered', 'a run');
+select is(pg_temp.say('r', '{d}', '{2}', false, true), '2 1', '... reports');
+update pgdevstate.entity set backend_pid = 1 where entity_id = pg_temp.id('r');
+select is(pg_temp.begin_run('r'), 'registered', '... and its host starts it again, within the lease');
+select is(pg_temp.head('r'), '3 ar', '... it is reporting');
+select is(pg_temp.told('r'), e'2 3 1/1 ar\nE\tnode\tserver_r\thost_r\t42\t1.0\tsince\n', '... and told so');
+select is(r.outcome || ' ' || r.seq, 'registered 4', 'the same incarnation again')
+from node n, pgdevstate.register(n.id, n.incarnation, 'server_r', 'host_r', 42, 'boot', '1.0', 10000) r where n.name = 'r';
+select is(pg_temp.head('r'), '4 ar', '... too');
+select is(r.outcome || ' ' || r.seq, 'registered 5', 'a run that goes on after a rewind, however old its beat')
+from pgdevstate.entity e
+cross join lateral (select pg_temp.age_beat('r', '11 seconds')) a
+cross join lateral pgdevstate.register(e.entity_id, '12345678-0000-0000-0000-00000000000a', 'server_r', 'host_r', 42, 'boot', '1.0', 10000,
+	e.incarnation, e.seq, e.session) r
+where e.entity_id = pg_temp.id('r');
+select is(pg_temp.head('r'), '5 ar', '... too');
+update pgdevstate.entity set backend_pid = 1 where entity_id = pg_temp.id('r');
+select pg_temp.age_beat('r', '11 seconds');
+select is(pg_temp.begin_run('r'), 'registered', 'the lease ended, nobody buried it yet');
+select is(pg_temp.head('r'), '6 a', '... not reporting: what was off does not come on');
+select is(pg_temp.say('r', '{}', '{}', false, true), '7 0', 'it reports');
+select pg_temp.age_beat('r', '11 seconds');
+select is(pg_temp.begin_run('r', 'host_r', 'other boot'), 'registered', 'another boot');
+select is(pg_temp.head('r'), '8 a', '... is not reporting');
+select is(pg_temp.say('r', '{}', '{}', false, true), '9 0', 'it reports');
+update pgdevstate.heartbeat set alive = false where entity_id = pg_temp.id('r');
+select is(pg_temp.begin_run('r', 'elsewhere', 'other boot'), 'registered', 'another host');
+select is(pg_temp.head('r'), '10 a', '... is not reporting');
+select is(pg_temp.begin_run('r', 'elsewhere', ''), 'refused', 'its own server process is there');
+delete from pgdevstate.entity where entity_id = pg_temp.id('r');
+delete from node where name = 'r';
+
 -- the same incarnation again: its answer was lost
 select session from node where name = 'a' \gset lost_
 select is(r.outcome || ' ' || r.seq, 'registered 7', 'the same incarnation registers again')

@@ -25,7 +25,7 @@ struct row {
 };
 
 struct head {
-	bool used, alive;
+	bool used, alive, reporting;
 	struct entity_id id;
 	struct uuid incarnation, session;
 	int64_t seq, beat_us, since_us, lease_us;
@@ -176,6 +176,8 @@ static struct model_port *backend_find(const struct model_db *m, int64_t backend
 
 static const char *flags_of(const struct head *h)
 {
+	if (h->reporting)
+		return h->alive ? "ar" : "r";
 	return h->alive ? "a" : "-";
 }
 
@@ -395,6 +397,15 @@ static bool head_holds(struct model_db *m, const struct head *h, const struct as
 	return h->alive && h->beat_us + h->lease_us > m->now_us && !crashed;
 }
 
+/* Restarted beside a PBX that may be well; or the holder itself goes on. */
+static bool head_keeps_reporting(
+	struct model_db *m, const struct head *h, const struct ask *a)
+{
+	return strcmp(h->host, a->self.host) == 0 && strcmp(h->boot, a->self.boot_id) == 0 &&
+		   (a->req.continues.text[0] ||
+			   (h->alive && h->beat_us + h->lease_us > m->now_us));
+}
+
 static void lease_answer(struct model_db *m, struct ask *a, const struct head *h)
 {
 	struct db_lease *l = &a->res.lease;
@@ -493,6 +504,7 @@ static void call_register(struct model_db *m, struct model_port *p, struct ask *
 		tell_twin(m, a);
 		return;
 	}
+	h->reporting = h->reporting && head_keeps_reporting(m, h, a);
 	from = h->seq++;
 	h->incarnation = a->req.incarnation;
 	h->unconfirmed = 0;
@@ -588,6 +600,7 @@ static void call_publish(struct model_db *m, struct ask *a)
 {
 	struct head *h = head_check(m, a);
 	struct buf lines;
+	bool tell_reporting;
 
 	if (!h)
 		return;
@@ -602,9 +615,12 @@ static void call_publish(struct model_db *m, struct ask *a)
 	buf_init(&lines);
 	for (size_t i = 0; i < a->req.nitems; i++)
 		publish_item(m, h, a, &a->items[i], &lines);
-	if (lines.len > 0) {
+	tell_reporting = a->req.reporting >= 0 && (a->req.reporting == 1) != h->reporting;
+	if (tell_reporting)
+		h->reporting = a->req.reporting == 1;
+	if (lines.len > 0 || tell_reporting) {
 		h->seq++;
-		write_change(m, h, h->seq - 1, lines.data, "", 0);
+		write_change(m, h, h->seq - 1, buf_str(&lines), "", 0);
 		commit(m);
 	}
 	buf_clear(&lines);
@@ -619,6 +635,7 @@ static void call_leave(struct model_db *m, struct ask *a)
 	if (!h)
 		return;
 	h->alive = false;
+	h->reporting = false;
 	h->session.text[0] = '\0';
 	h->unconfirmed = 0;
 	h->seq++;
@@ -1167,6 +1184,16 @@ bool model_get(const struct model_db *m, const struct entity_id *id, enum key_ki
 int model_rows(const struct model_db *m, const struct entity_id *id)
 {
 	return head_of(m, id) ? head_of(m, id)->nrows : 0;
+}
+
+bool model_reporting(
+	const struct model_db *m, const struct entity_id *id, bool *reporting)
+{
+	const struct head *h = head_of(m, id);
+
+	if (h)
+		*reporting = h->reporting;
+	return h != NULL;
 }
 
 bool model_head(

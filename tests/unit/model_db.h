@@ -66,6 +66,8 @@ bool model_get(const struct model_db *m, const struct entity_id *id, enum key_ki
 int model_rows(const struct model_db *m, const struct entity_id *id);
 bool model_head(
 	const struct model_db *m, const struct entity_id *id, int64_t *seq, bool *alive);
+bool model_reporting(
+	const struct model_db *m, const struct entity_id *id, bool *reporting);
 bool model_coordinator(const struct model_db *m, struct entity_id *out);
 int64_t model_requests(const struct model_port *p, enum db_op op); /* executed */
 

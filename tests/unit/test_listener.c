@@ -43,10 +43,13 @@ static void own_row(
 	own_rows++;
 }
 
-static void own_end(void *arg, int64_t seq)
+static void own_end(void *arg, const struct payload_head *head)
 {
+	char id[ENTITY_ID_TEXT];
+
 	(void)arg;
-	(void)seq;
+	if (head)
+		assert_string_equal(entity_id_print(&head->entity, id), SELF);
 	own_ends++;
 }
 

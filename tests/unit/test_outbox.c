@@ -366,20 +366,155 @@ static void compare_and_adopt(void **arg)
 	assert_false(compare(o, "same", STATE_INUSE, true));
 	assert_false(compare(o, "other", STATE_BUSY, true));
 	assert_true(compare(o, "Custom:night", STATE_BUSY, true));
-	assert_false(compare(o, "PJSIP/1", STATE_BUSY, false)); /* a report of a run before */
+	assert_true(compare(o, "PJSIP/1", STATE_BUSY, false)); /* a report of a run before */
 	outbox_compare_end(o, 100);
 	assert_int_equal(outbox_get(o, KEY_DEVICE, "Custom:night")->state, STATE_BUSY);
-	assert_null(outbox_get(o, KEY_DEVICE, "PJSIP/1"));
-	assert_int_equal(outbox_count(o, KEY_DEVICE), 4);
+	assert_int_equal(outbox_get(o, KEY_DEVICE, "PJSIP/1")->state, STATE_BUSY);
+	assert_int_equal(outbox_count(o, KEY_DEVICE), 5);
 	take(o, 100);
-	assert_int_equal(nitems, 4); /* with "same": it was dirty, and is still */
+	assert_int_equal(nitems, 3); /* with "same": it was dirty, and is still */
 	expect(0, "same", STATE_INUSE, false);
 	expect(1, "other", STATE_INUSE, false);
 	expect(2, "missing", STATE_INUSE, false);
-	expect(3, "PJSIP/1", 0, true);
 	outbox_acked(o, 41);
 	outbox_rewind(o, 39, 100); /* an adopted one is sent again, too */
 	assert_int_equal(outbox_dirty(o), 5);
+	outbox_free(o);
+}
+
+/* ---- reports ---- */
+
+static bool report(struct outbox *o, const char *device, enum device_state s)
+{
+	struct value v = {.state = s};
+
+	return outbox_report_set(o, KEY_DEVICE, device, &v, 0);
+}
+
+static bool report_box(struct outbox *o, const char *key, uint32_t fresh)
+{
+	struct value v = {.fresh = fresh};
+
+	return outbox_report_set(o, KEY_MAILBOX, key, &v, 0);
+}
+
+static char ended[200];
+
+static void on_ended(
+	void *arg, enum key_kind kind, const char *key, const struct value *v)
+{
+	size_t len = strlen(ended);
+
+	(void)arg;
+	snprintf(ended + len, sizeof(ended) - len, "%s%s%s ", v ? "+" : "-",
+		kind == KEY_DEVICE ? "" : "m:", key);
+}
+
+static void end(struct outbox *o, const char *expected)
+{
+	ended[0] = '\0';
+	outbox_report_end(o, 0, on_ended, NULL);
+	assert_string_equal(ended, expected);
+}
+
+static void a_report_sweeps_what_it_does_not_mention(void **arg)
+{
+	struct outbox *o = outbox_new();
+
+	(void)arg;
+	say(o, "held", STATE_INUSE, 0);
+	outbox_compare_begin(o, true);
+	outbox_compare(o, KEY_DEVICE, "old", &(struct value){.state = STATE_BUSY}, 40, 100);
+	outbox_compare_end(o, 100);
+	outbox_report_begin(o);
+	assert_true(report(o, "A", STATE_INUSE));
+	assert_false(report(o, "A", STATE_INUSE));
+	assert_true(report_box(o, "1@d", 1));
+	assert_false(report_box(o, "2@d", 0)); /* a first 0/0 */
+	end(o, "-old ");
+	assert_int_equal(outbox_count(o, KEY_DEVICE), 2);
+	assert_int_equal(outbox_count(o, KEY_MAILBOX), 1);
+	assert_true(report_box(o, "1@d", 0));
+	assert_false(outbox_report_remove(o, KEY_DEVICE, "held", 0));
+	assert_true(outbox_report_remove(o, KEY_DEVICE, "A", 0));
+	outbox_report_begin(o);
+	end(o, "-m:1@d ");
+	assert_non_null(outbox_get(o, KEY_DEVICE, "held"));
+	outbox_free(o);
+}
+
+static void a_report_takes_held_keys_at_its_end(void **arg)
+{
+	struct outbox *o = outbox_new();
+
+	(void)arg;
+	say(o, "A", STATE_INUSE, 0);
+	say(o, "B", STATE_INUSE, 0);
+	deliver(o, 1);
+	outbox_report_begin(o);
+	assert_false(report(o, "A", STATE_INUSE));
+	assert_true(report(o, "B", STATE_BUSY));
+	assert_true(outbox_get(o, KEY_DEVICE, "B")->held);
+	outbox_report_begin(o); /* it was cut; this one mentions B only */
+	assert_false(report(o, "B", STATE_BUSY));
+	end(o, "+B ");
+	assert_true(outbox_get(o, KEY_DEVICE, "A")->held);
+	assert_false(outbox_get(o, KEY_DEVICE, "B")->held);
+	assert_true(report(o, "A", STATE_INUSE)); /* at once now */
+	assert_false(outbox_get(o, KEY_DEVICE, "A")->held);
+	assert_int_equal(outbox_dirty(o), 2);
+	outbox_free(o);
+}
+
+/* Said before own rows were known: a first 0/0, and what is not said any more. */
+static void a_report_before_the_rows_are_known(void **arg)
+{
+	static const struct value held = {.state = STATE_BUSY, .held = true},
+							  two = {.fresh = 2};
+	struct outbox *o = outbox_new();
+
+	(void)arg;
+	outbox_report_begin(o);
+	assert_false(report_box(o, "was two", 0));
+	assert_false(report_box(o, "was not", 0));
+	assert_null(outbox_get(o, KEY_MAILBOX, "was two"));
+	assert_false(outbox_report_remove(o, KEY_DEVICE, "held", 0));
+	assert_false(outbox_report_remove(o, KEY_DEVICE, "said", 0));
+	assert_false(outbox_report_remove(o, KEY_DEVICE, "nothing", 0));
+	end(o, "");
+	outbox_compare_begin(o, true);
+	assert_true(outbox_compare(o, KEY_MAILBOX, "was two", &two, 40, 0));
+	assert_true(outbox_compare(o, KEY_DEVICE, "held", &held, 40, 0));
+	assert_false(
+		outbox_compare(o, KEY_DEVICE, "said", &(struct value){.state = 2}, 40, 0));
+	assert_false(outbox_compare(
+		o, KEY_DEVICE, "not mentioned", &(struct value){.state = 2}, 40, 0));
+	outbox_compare_end(o, 0);
+	assert_int_equal(outbox_get(o, KEY_MAILBOX, "was two")->fresh, 0);
+	assert_null(outbox_get(o, KEY_MAILBOX, "was not"));
+	assert_int_equal(outbox_count(o, KEY_MAILBOX), 1);
+	assert_int_equal(outbox_count(o, KEY_DEVICE), 1);
+	take(o, 100);
+	assert_int_equal(nitems, 3); /* was two; said and not mentioned are removed */
+	outbox_acked(o, 41);
+	assert_int_equal(outbox_dirty(o), 0);
+	outbox_free(o);
+}
+
+static void sent_is_not_acked(void **arg)
+{
+	struct outbox *o = outbox_new();
+	uint64_t mark;
+
+	(void)arg;
+	say(o, "A", STATE_INUSE, 0);
+	mark = outbox_mark(o);
+	assert_false(outbox_is_sent(o, mark));
+	take(o, 100);
+	say(o, "B", STATE_INUSE, 0); /* later than the mark */
+	assert_true(outbox_is_sent(o, mark) && !outbox_is_acked(o, mark));
+	outbox_failed(o);
+	assert_false(outbox_is_sent(o, mark));
 	outbox_free(o);
 }
 
@@ -717,6 +852,10 @@ int main(void)
 		cmocka_unit_test(force_does_not_stick),
 		cmocka_unit_test(removals_are_remembered_up_to_a_bound),
 		cmocka_unit_test(compare_and_adopt),
+		cmocka_unit_test(a_report_sweeps_what_it_does_not_mention),
+		cmocka_unit_test(a_report_takes_held_keys_at_its_end),
+		cmocka_unit_test(a_report_before_the_rows_are_known),
+		cmocka_unit_test(sent_is_not_acked),
 		cmocka_unit_test(compare_without_adopting),
 		cmocka_unit_test(publish_off_and_on),
 		cmocka_unit_test(adopted_of_a_kind_that_is_not_published),

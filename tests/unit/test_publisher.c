@@ -80,6 +80,50 @@ static enum publish_verdict no_answer(void)
 	return publisher_result(p, &res, 0);
 }
 
+/* True goes with the last of what was said before it; false, and what is unknown, next.
+ */
+static void reporting_goes_with_the_last_batch(void **arg)
+{
+	char name[16];
+
+	(void)arg;
+	for (int i = 0; i < 600; i++) {
+		snprintf(name, sizeof(name), "%d", i);
+		say(name, STATE_INUSE);
+	}
+	publisher_set_reporting(p, true, outbox_mark(o));
+	say("later", STATE_INUSE);
+	assert_true(ask(false, 0));
+	assert_int_equal(req.reporting, -1);
+	answer("", 0);
+	assert_true(ask(false, 0));
+	assert_int_equal(req.reporting, 1);
+	assert_int_equal(answer("XX000", 0), PUBLISH_RETRY);
+	assert_false(publisher_reporting_is_acked(p));
+	assert_true(ask(true, 0)); /* a beat in the pause says nothing */
+	assert_int_equal(req.reporting, -1);
+	answer("", 0);
+	assert_true(ask(false, 1000000));
+	assert_int_equal(req.reporting, 1);
+	assert_true(publisher_has_sent(p));
+	answer("", 1000000);
+	assert_true(publisher_reporting_is_acked(p));
+	assert_false(ask(false, 1000000));
+	publisher_set_reporting(p, false, outbox_mark(o));
+	assert_true(ask(false, 1000000)); /* nothing else is to be said */
+	assert_true(req.nitems == 0 && req.reporting == 0 && publisher_has_sent(p));
+	assert_int_equal(answer("PD001", 1000000), PUBLISH_FENCED);
+	assert_true(ask(false, 1000000));
+	assert_int_equal(req.reporting, 0);
+	answer("", 1000000);
+	assert_false(ask(false, 1000000));
+	publisher_reporting_is(p, -1); /* another session */
+	assert_true(ask(false, 1000000));
+	assert_int_equal(req.reporting, 0);
+	publisher_reset(p);
+	assert_false(publisher_reporting_is_acked(p));
+}
+
 static void idle_leaves_at_once(void **arg)
 {
 	(void)arg;
@@ -337,6 +381,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(idle_leaves_at_once, begin, end),
+		cmocka_unit_test_setup_teardown(reporting_goes_with_the_last_batch, begin, end),
 		cmocka_unit_test_setup_teardown(what_comes_meanwhile_leaves_together, begin, end),
 		cmocka_unit_test_setup_teardown(a_batch_is_bounded, begin, end),
 		cmocka_unit_test_setup_teardown(beats, begin, end),
