@@ -84,8 +84,9 @@ struct node {
 	int64_t clock_offset_us; /* database's clock less our monotonic one */
 	char last_error[512];
 	char holder[768];
-	bool yielded;     /* the entity's rows are another process's: it holds our id */
-	struct uuid twin; /* the last one that was refused our id */
+	bool yielded;      /* the entity's rows are another process's: it holds our id */
+	bool holder_lives; /* REFUSED: as far as pulses tell */
+	struct uuid twin;  /* the last one that was refused our id */
 	int64_t counters[NODE_COUNTERS];
 
 	/* who waits (node_wait.c) */

@@ -17,9 +17,8 @@
 #include "log.h"
 #include "node_parts.h"
 
-#define RETRY_MIN_US INT64_C(250000)
-#define RETRY_MAX_US \
-	INT64_C(2500000) /* well below a lease: who is back late is not buried */
+#define RETRY_MIN_US     INT64_C(250000)
+#define RETRY_MAX_US     INT64_C(1500000)
 #define REFUSED_RETRY_US INT64_C(2000000)
 #define BEAT_MAX_US      INT64_C(2000000)
 #define LEAVE_US         INT64_C(3000000)
@@ -57,6 +56,14 @@ static int64_t beat_period_us(const struct node *n)
 	return period < BEAT_MAX_US ? period : BEAT_MAX_US;
 }
 
+/* Well below a lease: who is back late after an outage is not to be buried. */
+static int64_t retry_max_us(const struct node *n)
+{
+	int64_t max = n->cfg.self.lease_ms * INT64_C(1000) / 4;
+
+	return max < RETRY_MAX_US ? max : RETRY_MAX_US;
+}
+
 /* Doubled at each failure, and spread over +-25 % so that nodes do not come all at once.
  */
 static void retry_later(struct node *n)
@@ -64,8 +71,8 @@ static void retry_later(struct node *n)
 	uint32_t spread = (uint32_t)n->cfg.self.pid * 2654435761u ^ (uint32_t)n->now_us;
 
 	n->retry_delay_us = n->retry_delay_us ? n->retry_delay_us * 2 : RETRY_MIN_US;
-	if (n->retry_delay_us > RETRY_MAX_US)
-		n->retry_delay_us = RETRY_MAX_US;
+	if (n->retry_delay_us > retry_max_us(n))
+		n->retry_delay_us = retry_max_us(n);
 	n->retry_us =
 		n->now_us + n->retry_delay_us * 3 / 4 + spread % (n->retry_delay_us / 2);
 }
@@ -156,6 +163,15 @@ static void ask_lease(struct node *n)
 	ask(n, &req);
 }
 
+/* A pulse told that whoever holds our id died: no need to wait for the next try. */
+static bool holder_is_gone(struct node *n)
+{
+	bool lived = n->holder_lives;
+
+	n->holder_lives = n->self->head.alive;
+	return lived && !n->holder_lives;
+}
+
 static bool ask_ping(struct node *n)
 {
 	struct db_request req = {.op = DB_PING};
@@ -230,7 +246,7 @@ static void ask_in_session(struct node *n)
 			;
 	} else if (n->leaving) {
 		leave_unheld(n);
-	} else if (n->now_us >= n->retry_us) {
+	} else if (holder_is_gone(n) || n->now_us >= n->retry_us) {
 		ask_lease(n);
 	}
 }
@@ -329,6 +345,7 @@ static void refused(struct node *n, const struct db_lease *got)
 		got->holder_host, got->holder_pid, got->holder_since);
 	n->counters[COUNT_REFUSALS]++;
 	n->retry_us = n->now_us + REFUSED_RETRY_US;
+	n->holder_lives = n->self->head.alive;
 	if (strcmp(text, n->holder) == 0)
 		return; /* said already */
 	snprintf(n->holder, sizeof(n->holder), "%s", text);

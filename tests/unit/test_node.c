@@ -75,6 +75,27 @@ static void idle_nodes_are_quiet(void **arg)
 
 /* ---- the database is away ---- */
 
+/* After an outage all must be back well within a lease (10 s here). */
+static void tries_often_enough(void **arg)
+{
+	int64_t longest = 0;
+
+	(void)arg;
+	begin_two();
+	model_down(db, true);
+	for (int i = 0; i < 300; i++) {
+		int64_t next = node_next_us(peers[0].node) - model_now(db);
+
+		if (status(&peers[0]).phase == NODE_DOWN && next > longest)
+			longest = next;
+		run_s(0.1);
+	}
+	assert_in_range(longest, 1000000, 1900000);
+	model_down(db, false);
+	run_s(3);
+	expect_phase(&peers[0], NODE_READY);
+}
+
 static void goes_on_and_delivers_afterwards(void **arg)
 {
 	(void)arg;
@@ -369,6 +390,28 @@ static void a_twin_is_refused_and_takes_over(void **arg)
 	expect_state(&peers[1], "A", STATE_ONHOLD); /* adopted */
 	expect_state(twin, "A", STATE_ONHOLD);
 	expect_agreement();
+}
+
+static void takes_over_as_soon_as_the_holder_is_told_dead(void **arg)
+{
+	struct peer *twin;
+
+	(void)arg;
+	begin_two();
+	run_s(0.1);
+	twin = begin_as(2, 1, "elsewhere", 7);
+	run_s(2.5);
+	expect_phase(twin, NODE_REFUSED);
+	model_freeze(peers[0].port, true);
+	for (int i = 0;
+		 i < 300 &&
+		 cache_entity_find(node_cache(peers[1].node), &peers[0].id)->head.alive;
+		 i++)
+		run_s(0.05);
+	run_s(0.2);
+	expect_phase(twin, NODE_READY);
+	assert_true(
+		status(twin).counters[COUNT_REFUSALS] < 8); /* it did not just ask often */
 }
 
 static void restarted_on_the_same_host_takes_over_at_once(void **arg)
@@ -675,6 +718,7 @@ int main(void)
 		T(states_add_up_on_all_nodes),
 		T(many_keys_and_chunks),
 		T(idle_nodes_are_quiet),
+		T(tries_often_enough),
 		T(goes_on_and_delivers_afterwards),
 		T(stale_after),
 		T(stale_after_a_loss_while_resuming),
@@ -689,6 +733,7 @@ int main(void)
 		T(killed_and_reaped),
 		T(frozen_and_back),
 		T(a_twin_is_refused_and_takes_over),
+		T(takes_over_as_soon_as_the_holder_is_told_dead),
 		T(restarted_on_the_same_host_takes_over_at_once),
 		T(removed_for_good),
 		cmocka_unit_test(rewound),
