@@ -40,3 +40,11 @@ as $$
 	select a.backend_start from pg_catalog.pg_stat_activity a where a.pid = pg_catalog.pg_backend_pid()
 $$;
 comment on function pgdevstate.backend_start() is 'when this session''s server process started, if that can be seen';
+
+create or replace function pgdevstate.connected_since()
+returns timestamptz
+language sql volatile
+as $$
+	select pgdevstate.backend_start()
+$$;
+comment on function pgdevstate.connected_since() is 'since when this session knows that the database is there';

@@ -74,7 +74,9 @@ begin
 		moved_at = case when p_now.seq > p_was.seq then v_clock else e.moved_at end
 	where e.site = p_was.site and e.entity_id = p_was.entity_id;
 	update pgdevstate.heartbeat h
-	set alive = h.alive or p_now.seq > p_was.seq, beat_at = v_clock, lease_ms = coalesce(p_lease_ms, h.lease_ms)
+	set alive = h.alive or p_now.seq > p_was.seq, beat_at = v_clock, lease_ms = coalesce(p_lease_ms, h.lease_ms),
+		-- a node that was refused for a while has been here since it connected
+		steady_since = least(pgdevstate.connected_since(), v_clock)
 	where h.site = p_was.site and h.entity_id = p_was.entity_id;
 	if p_now.seq > p_was.seq then
 		perform pgdevstate.write_change(p_was.site, p_was.entity_id, p_now.incarnation, p_was.seq, p_now.seq,

@@ -1,31 +1,74 @@
 -- Purpose: the parts of tick(). All run in its transaction, with the coordinator's row locked,
 --          so never two at once. None of them waits for a lock.
 
+-- awake_since: since when the database was there without a gap of a second, as far as anybody knows
+-- who was there; null: since p_seen, when somebody reaped, and longer. A node knows it from
+-- steady_since to its last beat, and half a lease longer while its connection lives. So a coordinator
+-- that dies gives nobody a second lease, and nodes that all come back at once begin when they were back.
+-- If the clock went back, p_seen says nothing.
+-- Reads: entity, heartbeat, pg_stat_activity. Writes: nothing. Errors: none.
+create or replace function pgdevstate.awake_since(p_site smallint, p_now timestamptz, p_seen timestamptz)
+returns timestamptz
+language plpgsql volatile
+as $$
+declare
+	v_gap constant interval := '1 second';
+	v_since timestamptz;
+begin
+	if p_seen between p_now - v_gap and p_now then
+		return null;
+	elsif p_seen > p_now then
+		p_seen := '-infinity';
+	end if;
+	with node as (
+		select h.steady_since, least(p_now, case when pgdevstate.backend_is_there(e.backend_pid, e.backend_start)
+			then h.beat_at + h.lease_ms * interval '0.5 milliseconds' else h.beat_at end) as until
+		from pgdevstate.heartbeat h
+		join pgdevstate.entity e on e.site = h.site and e.entity_id = h.entity_id
+		where h.site = p_site and h.lease_ms is not null and h.steady_since < p_now and h.beat_at <= p_now
+		union all
+		select p_now, p_now
+	), known as (
+		select n.steady_since, greatest(p_seen, max(n.until) over (
+			order by n.steady_since rows between unbounded preceding and 1 preceding)) as before
+		from node n
+	)
+	select max(k.steady_since) into v_since
+	from known k
+	where k.steady_since > k.before + v_gap;
+	return v_since;
+end
+$$;
+comment on function pgdevstate.awake_since(smallint, timestamptz, timestamptz) is
+	'since when the database was there without a gap; null: at least since it was seen';
+
 -- tick_reap: declare dead who gave no sign of life within the lease, and static entities whose
 -- time is over. One head at a time, skip locked (who is locked is being written for, so lives),
 -- then its heartbeat, and the beat is tested again on the row that is locked now. seq does not
 -- move; the pulse tells. Ends a dead node's server process: a listener that was stopped pins
 -- the notification queue, and with it vacuum.
--- When nobody looked for reap_gap_ms, or the clock went back, the database itself was away:
--- all leases begin anew, else the first node that is back would bury the others. The gap is
--- longer than a change of coordinator takes, else a dead coordinator would get a second lease.
--- Reads: setting. Writes: entity, heartbeat. Returns who died. Errors: none.
+-- Before that, if the database was away since the last time (awake_since), all leases begin anew
+-- when it was back: else the first node that is back would bury the others.
+-- Reads: -. Writes: entity, heartbeat. Returns who died. Errors: none.
 create or replace function pgdevstate.tick_reap(p_site smallint, p_now timestamptz, p_reaped_at timestamptz)
 returns macaddr[]
 language plpgsql
 as $$
 declare
-	v_gap interval := pgdevstate.setting_value('reap_gap_ms') * interval '1 millisecond';
+	v_since timestamptz;
 	v_dead macaddr[] := '{}'::macaddr[];
 	v_id macaddr;
 	v_head pgdevstate.entity;
 begin
-	if p_reaped_at < p_now - v_gap or p_reaped_at > p_now then
-		update pgdevstate.heartbeat h set beat_at = p_now
+	v_since := pgdevstate.awake_since(p_site, p_now, p_reaped_at);
+	if v_since is not null then
+		update pgdevstate.heartbeat h
+		set beat_at = least(greatest(h.beat_at, v_since), p_now), steady_since = least(h.steady_since, p_now)
 		from (
 			select l.site, l.entity_id
 			from pgdevstate.heartbeat l
 			where l.site = p_site and l.alive and l.lease_ms is not null
+				and (l.beat_at not between v_since and p_now or l.steady_since > p_now)
 			for no key update skip locked
 		) l
 		where h.site = l.site and h.entity_id = l.entity_id;

@@ -24,7 +24,10 @@ begin
 	perform pgdevstate.commit_local();
 	v_head := pgdevstate.head_lock(p_entity_id, p_incarnation, p_session);
 	v_now := pg_catalog.clock_timestamp();
-	update pgdevstate.heartbeat set beat_at = v_now
+	update pgdevstate.heartbeat
+	set beat_at = v_now,
+		steady_since = case when v_now between beat_at and beat_at + lease_ms * interval '0.5 milliseconds'
+			then steady_since else v_now end
 	where site = v_head.site and entity_id = p_entity_id and alive;
 	if not found then
 		raise exception using errcode = 'PD002',

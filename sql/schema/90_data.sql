@@ -1,5 +1,5 @@
 -- The rows that every installation begins with.
-insert into pgdevstate.installed (version, oldest_node) values (1, 1);
+insert into pgdevstate.installed (version, oldest_node) values (2, 1);
 
 insert into pgdevstate.site (site, name, channel, is_here)
 values (1, 'here', 'pgdevstate_' || replace(gen_random_uuid()::text, '-', ''), true);
@@ -11,5 +11,4 @@ insert into pgdevstate.setting (name, value, comment) values
 	('journal_keep_rows', 200000, 'at most about this many rows are kept in the journal'),
 	('journal_trim_rows', 20000, 'at most this many rows are trimmed by one tick'),
 	('coordinator_lease_ms', 2000, 'a coordinator that did not tick for this long can be replaced'),
-	('reap_gap_ms', 4000, 'when nobody looked for dead entities for this long, all leases begin anew instead'),
 	('audit_max_rows', 50000, 'entities with more rows than this are not audited');

@@ -19,6 +19,9 @@ begin
 	end loop;
 end
 $$;
+-- server processes really start at another time
+create or replace function pgdevstate.connected_since() returns timestamptz
+language sql volatile as $$ select current_setting('diff.connected')::timestamptz $$;
 alter table pgdevstate.entity alter registered_at set default diff.now(), alter moved_at set default diff.now();
 alter table pgdevstate.change alter at set default diff.now();
 -- Nodes log in as no superuser, so that the functions may end their sessions.

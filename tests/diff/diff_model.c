@@ -482,6 +482,8 @@ static void run_seed(uint64_t seed)
 	d.model = model_new();
 	model_set_slice(d.model, 40);
 	real_empty(d.real);
+	model_set_clock(d.model, d.clock_us);
+	real_set_clock(d.real, d.clock_us);
 	clients_make();
 	for (d.step = 1; d.step <= STEPS; d.step++) {
 		clock_move();

@@ -127,6 +127,7 @@ struct real_session *real_open(struct real *r)
 	pgcall_settings(false, &sql);
 	free(ask(s->conn, buf_str(&sql)));
 	buf_clear(&sql);
+	free(ask(s->conn, "select set_config('diff.connected', diff.now()::text, false)"));
 	return s;
 }
 

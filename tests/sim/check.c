@@ -89,14 +89,15 @@ void check_alive(struct sim *sim, const struct server *s, bool alive[])
 	}
 }
 
-/* After an outage that was longer than anybody could bear, all get a new lease. */
+/* After an outage that can be seen (ticks are half a second apart), all get a new lease.
+ */
 void check_reaped(struct sim *sim, const struct server *s, const bool alive[])
 {
 	bool now[MOST_BOXES];
 	int64_t lease_us = sim->plan.lease_ms * MS;
 
 	check_alive(sim, s, now);
-	if (s->up_since_us - s->down_since_us < 5 * SECOND ||
+	if (s->up_since_us - s->down_since_us < 1600 * MS ||
 		sim->now_us - s->up_since_us > lease_us || sim->clock_jumped)
 		return;
 	for (int i = 0; i < sim->nboxes; i++) {

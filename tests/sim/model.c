@@ -16,9 +16,10 @@
 #define MOST_ENTITIES  12
 #define MOST_KEYS      24 /* of a kind */
 #define KEPT_COMMITS   64 /* that a crash may take back */
-#define LEASE_GAP_US   INT64_C(4000000)
+#define AWAKE_GAP_US   INT64_C(1000000)
 #define TICK_LEASE_US  INT64_C(2000000)
 #define HEADS_SINCE_US INT64_C(2000000)
+#define MS             INT64_C(1000)
 #define CHANNEL        "pgds_model"
 
 struct m_row {
@@ -38,7 +39,7 @@ struct m_entity {
 	int64_t seq;
 	int unconfirmed;
 	bool reporting, alive;
-	int64_t beat_us, since_us, moved_us;
+	int64_t beat_us, steady_us, since_us, moved_us;
 	struct m_row rows[KEY_KINDS][MOST_KEYS];
 };
 
@@ -71,6 +72,7 @@ struct model_session {
 	struct model *model;
 	struct model_session *next;
 	int pid;
+	int64_t since_us;
 	bool open, listening;
 	struct m_note *notes, **notes_end;
 	int nnotes;
@@ -388,6 +390,7 @@ static void entity_is(
 	snprintf(e->boot_id, sizeof(e->boot_id), "%s", self->boot_id);
 	e->pid = self->pid;
 	e->backend = s->pid;
+	e->steady_us = s->since_us < s->model->clock_us ? s->since_us : s->model->clock_us;
 	e->session = uuid_random();
 }
 
@@ -566,6 +569,14 @@ static int write_item(struct model *m, struct m_entity *e, const struct batch_it
 	return 1;
 }
 
+/* More than half a lease without a beat, or a clock that went back, is a gap. */
+static void beat(const struct model *m, struct m_entity *e)
+{
+	if (m->clock_us < e->beat_us || m->clock_us > e->beat_us + e->lease_ms * MS / 2)
+		e->steady_us = m->clock_us;
+	e->beat_us = m->clock_us;
+}
+
 static void run_publish(
 	struct model_session *s, const struct db_request *req, struct db_result *out)
 {
@@ -580,7 +591,7 @@ static void run_publish(
 		fail(m, out, "PD002", "lease lost");
 		return;
 	}
-	e->beat_us = m->clock_us;
+	beat(m, e);
 	e->unconfirmed = 0;
 	tell = req->reporting >= 0 && (req->reporting == 1) != e->reporting;
 	for (size_t i = 0; i < req->nitems; i++)
@@ -606,11 +617,58 @@ struct model_tick {
 	struct buf pulse;
 };
 
-static void tick_leases_anew(struct model *m)
+/* Until when an entity knows that the database was there. */
+static int64_t awake_until(struct model *m, const struct m_entity *e)
 {
-	for (int i = 0; i < m->now.nentities; i++) {
-		if (m->now.entities[i].alive)
-			m->now.entities[i].beat_us = m->clock_us;
+	int64_t until_us = e->beat_us;
+
+	if (backend_is_there(m, e->backend))
+		until_us += e->lease_ms * MS / 2;
+	return until_us < m->clock_us ? until_us : m->clock_us;
+}
+
+/* Since when the database was there without a gap; 0: since the last reaping at least. */
+static int64_t awake_since(struct model *m)
+{
+	int64_t seen_us = m->now.reaped_us, since_us = 0;
+
+	if (seen_us > m->clock_us)
+		seen_us = 0; /* the clock went back */
+	while (seen_us + AWAKE_GAP_US < m->clock_us) {
+		int64_t next_us = m->clock_us, best_us = seen_us;
+
+		for (int i = 0; i < m->now.nentities; i++) {
+			struct m_entity *e = &m->now.entities[i];
+			int64_t until_us = awake_until(m, e);
+
+			if (e->beat_us > m->clock_us)
+				continue;
+			if (e->steady_us <= seen_us + AWAKE_GAP_US && until_us > best_us)
+				best_us = until_us;
+			if (e->steady_us > seen_us + AWAKE_GAP_US && e->steady_us < next_us)
+				next_us = e->steady_us;
+		}
+		if (best_us == seen_us)
+			since_us = next_us;
+		seen_us = best_us == seen_us ? next_us : best_us;
+	}
+	return since_us;
+}
+
+/* The database was away: all leases begin anew when it was back. */
+static void tick_leases_anew(struct model *m, int64_t since_us)
+{
+	for (int i = 0; since_us && i < m->now.nentities; i++) {
+		struct m_entity *e = &m->now.entities[i];
+
+		if (!e->alive)
+			continue;
+		if (e->beat_us < since_us)
+			e->beat_us = since_us;
+		if (e->beat_us > m->clock_us)
+			e->beat_us = m->clock_us;
+		if (e->steady_us > m->clock_us)
+			e->steady_us = m->clock_us;
 	}
 }
 
@@ -619,10 +677,8 @@ static int tick_reap(struct model_session *by, bool dead[])
 	struct model *m = by->model;
 	int reaped = 0;
 
-	if ((m->now.reaped_us < m->clock_us - LEASE_GAP_US ||
-			m->now.reaped_us > m->clock_us) &&
-		broken != MODEL_REAP_AT_ONCE)
-		tick_leases_anew(m);
+	if (broken != MODEL_REAP_AT_ONCE)
+		tick_leases_anew(m, awake_since(m));
 	for (int i = 0; i < m->now.nentities; i++) {
 		struct m_entity *e = &m->now.entities[i];
 
@@ -1076,6 +1132,7 @@ struct model_session *model_open(struct model *m)
 
 	s->model = m;
 	s->pid = ++m->last_pid;
+	s->since_us = m->clock_us;
 	s->open = true;
 	s->notes_end = &s->notes;
 	s->next = m->sessions;

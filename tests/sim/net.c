@@ -112,6 +112,7 @@ static struct wire *wire_open(struct box *b, struct server *s, bool reader)
 	sim->wires = w;
 	w->number = ++sim->nwires;
 	w->server = s;
+	net_clock(sim, s);
 	w->backend = model_open(s->model);
 	w->box = b;
 	w->gen = b->gen;
@@ -166,6 +167,8 @@ static void line_is_lost(struct box *b, struct line *l, const char *reason)
 	struct wire *w = l->wire;
 
 	l->wire = NULL;
+	if (w && w->silent)
+		b->sim->noticed_us = b->sim->now_us;
 	if (w)
 		client_closes(w);
 	if (l->busy)
@@ -611,6 +614,23 @@ static struct server *server_find(struct sim *sim)
 	return n > 0 ? up[rng_below(&sim->net, n)] : NULL;
 }
 
+static void connect_ends(struct sim *sim, struct event *ev);
+
+/* Nobody answered, not even with a refusal: the kernel asks 1 s and 3 s later again. */
+static bool connect_goes_on(struct box *b)
+{
+	struct sim *sim = b->sim;
+	int64_t begun_us = b->connect_until_us - TIMEOUT_US;
+	int64_t next_us = begun_us + (sim->now_us < begun_us + SECOND ? 1 : 3) * SECOND;
+
+	if (next_us <= sim->now_us)
+		next_us = b->connect_until_us;
+	if (next_us <= sim->now_us)
+		return false;
+	line_event(b, &b->main, next_us, connect_ends);
+	return true;
+}
+
 static void connect_ends(struct sim *sim, struct event *ev)
 {
 	struct box *b = ev->box;
@@ -618,6 +638,8 @@ static void connect_ends(struct sim *sim, struct event *ev)
 	struct db_result res = {.op = DB_CONNECT, .ok = true, .message = ""};
 
 	if (!b->main.busy || b->main.ticket != ev->ticket)
+		return;
+	if ((!s || b->apart_until_us > sim->now_us) && connect_goes_on(b))
 		return;
 	box_turn_begin(b);
 	if (!s || b->apart_until_us > sim->now_us) {
@@ -633,15 +655,14 @@ static void connect_ends(struct sim *sim, struct event *ev)
 static void connect_begin(struct box *b)
 {
 	struct sim *sim = b->sim;
-	int64_t takes_us = 3 * sim->plan.latency_us;
+	bool silent = b->apart_until_us > sim->now_us ||
+				  (!server_find(sim) && rng_chance(&sim->net, 30));
 
 	if (b->main.wire)
 		client_closes(b->main.wire);
 	b->main.wire = NULL;
-	if (b->apart_until_us > sim->now_us ||
-		(!server_find(sim) && rng_chance(&sim->net, 30)))
-		takes_us = TIMEOUT_US;
-	line_event(b, &b->main, sim->now_us + takes_us, connect_ends);
+	b->connect_until_us = sim->now_us + (silent ? TIMEOUT_US : 0);
+	line_event(b, &b->main, sim->now_us + 3 * sim->plan.latency_us, connect_ends);
 }
 
 static void submit_read(struct box *b, const struct db_request *req)

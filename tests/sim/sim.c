@@ -258,20 +258,29 @@ static void settle_fails(struct sim *sim, int64_t end_us)
 		(double)(sim->now_us - end_us) / SECOND, why);
 }
 
+/* A lease and 3 s; where each packet takes long, as long as some 25 of them take. */
+static int64_t bound_us(const struct plan *plan)
+{
+	return plan->lease_ms * MS + 3 * SECOND + 25 * (plan->latency_us - 2 * MS);
+}
+
 /*
  * Some ends of connections learn only later that a fault was: so it is not the first
  * agreement that counts, but the last time that there was none.
  */
 static void settle(struct sim *sim)
 {
+	char late[sizeof(sim->failure)] = "";
 	int64_t end_us = sim->now_us, last_us = end_us;
 	struct buf why = {0};
 	bool agreed = check_agree(sim, &why);
 
 	while (
 		sim->now_us < end_us + STAY_US || (!agreed && sim->now_us < end_us + SETTLE_US)) {
-		if (!agreed)
+		if (!agreed) {
 			last_us = sim->now_us;
+			snprintf(late, sizeof(late), "%.500s", buf_str(&why));
+		}
 		run_until(sim, sim->now_us + LOOK_US);
 		agreed = check_agree(sim, &why);
 	}
@@ -279,7 +288,12 @@ static void settle(struct sim *sim)
 	buf_clear(&why);
 	if (!agreed)
 		settle_fails(sim, end_us);
-	sim->agreed_us = last_us - end_us;
+	if (end_us < sim->noticed_us)
+		end_us = sim->noticed_us;
+	sim->agreed_us = last_us > end_us ? last_us - end_us : 0;
+	if (sim->agreed_us > bound_us(&sim->plan))
+		sim_fail(sim, "all agree %.2f s after the last fault, the bound is %.2f s: %s",
+			(double)sim->agreed_us / SECOND, (double)bound_us(&sim->plan) / SECOND, late);
 	story(
 		"all agree, since %.2f s after the last fault", (double)sim->agreed_us / SECOND);
 }

@@ -213,6 +213,7 @@ struct box {
 	bool stays_dead;
 	int64_t mono_us; /* its clock, less ours */
 	int64_t paused_until_us, apart_until_us;
+	int64_t connect_until_us; /* then an attempt to connect is given up */
 	struct line main, reader;
 	struct ack acks[MOST_ACKS];
 	bool cloned;
@@ -274,7 +275,8 @@ struct sim {
 	struct wire *holders[MOST_SERVERS][MOST_BOXES]; /* who may write for an entity */
 	int done[FAULT_KINDS];
 	int64_t requests;
-	int64_t agreed_us; /* after the end of all faults; -1: not yet */
+	int64_t noticed_us; /* when a connection that had gone silent was given up last */
+	int64_t agreed_us;  /* after the end of all faults; -1: not yet */
 	bool failed;
 	char failure[600];
 	bool tampered, clock_jumped;

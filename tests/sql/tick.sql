@@ -63,20 +63,72 @@ select dblink_exec('other', 'commit') \g /dev/null
 select is(pg_temp.tick('a'), '11 0', '... and lives');
 select pg_temp.resume('c', 1) \g /dev/null
 
--- nobody reaped for a while: all leases begin anew
-select pg_temp.age_beat('b', '60 seconds'), pg_temp.age_beat('c', '60 seconds') \g /dev/null
-update pgdevstate.coordinator set reaped_at = clock_timestamp() - interval '4.1 seconds';
-select is(pg_temp.tick('a'), '12 0', 'nobody looked for 4.1 s: nobody is dead');
-select cmp_ok(max(clock_timestamp() - beat_at), '<', interval '2 seconds', '... all leases begin anew') from pgdevstate.heartbeat;
-select pg_temp.age_beat('b', '60 seconds'), pg_temp.age_beat('c', '60 seconds') \g /dev/null
-update pgdevstate.coordinator set reaped_at = clock_timestamp() + interval '1 second';
-select is(pg_temp.tick('a'), '13 0', 'the clock went back: the same');
-select pg_temp.age_beat('b', '60 seconds'), pg_temp.age_beat('c', '5 seconds') \g /dev/null
-update pgdevstate.coordinator set reaped_at = clock_timestamp() - interval '3.5 seconds';
-select is(pg_temp.tick('a'), '14 1', 'a change of coordinator takes less: the dead are dead');
+-- was the database away, or only the coordinator?
+create function pg_temp.last_look(p_age interval) returns void
+language sql as $$ update pgdevstate.coordinator set reaped_at = clock_timestamp() - p_age $$;
+create function pg_temp.steady(p_name text, p_since interval, p_beat interval) returns void
+language sql as $$
+	update pgdevstate.heartbeat set steady_since = clock_timestamp() - p_since, beat_at = clock_timestamp() - p_beat
+	where entity_id = pg_temp.id(p_name)
+$$;
+create function pg_temp.beat_age(p_name text) returns int
+language sql as $$
+	select round(extract(epoch from clock_timestamp() - beat_at)) from pgdevstate.heartbeat where entity_id = pg_temp.id(p_name)
+$$;
+create function pg_temp.disconnected(p_name text) returns void
+language sql as $$ update pgdevstate.entity set backend_pid = 0 where entity_id = pg_temp.id(p_name) $$;
+select pg_temp.disconnected('b'), pg_temp.disconnected('c') \g /dev/null
+
+select pg_temp.steady('a', '100 s', '1 s'), pg_temp.steady('b', '100 s', '60 s'), pg_temp.steady('c', '100 s', '5 s'), pg_temp.last_look('20 s') \g /dev/null
+select is(pg_temp.tick('a'), '12 1', 'nobody looked for 20 s, but the one who looks was there all the while: the dead are dead');
 select is(pg_temp.alive(), 'ac', '... and only they');
-select is(beat_at < clock_timestamp() - interval '4 seconds', true, '... with no new lease for the others') from pgdevstate.heartbeat where entity_id = pg_temp.id('c');
-select pg_temp.resume('b', 2) \g /dev/null
+select is(pg_temp.beat_age('c'), 5, '... with no new lease for the others');
+select pg_temp.resume('b', 2), pg_temp.disconnected('b') \g /dev/null
+
+select pg_temp.steady('a', '3 s', '0 s'), pg_temp.steady('b', '100 s', '60 s'), pg_temp.steady('c', '100 s', '2 s'), pg_temp.last_look('20 s') \g /dev/null
+select is(pg_temp.tick('a'), '13 1', 'the one who looks came 3 s ago, but another was there until 2 s ago: the dead are dead');
+select pg_temp.resume('b', 3), pg_temp.disconnected('b') \g /dev/null
+
+select pg_temp.steady('a', '3 s', '0 s'), pg_temp.steady('b', '100 s', '60 s'), pg_temp.steady('c', '100 s', '30 s'), pg_temp.last_look('20 s') \g /dev/null
+select is(pg_temp.tick('a'), '14 0', 'nobody was there from 20 s ago to 3 s ago: nobody is dead');
+select is(array[pg_temp.beat_age('a'), pg_temp.beat_age('b'), pg_temp.beat_age('c')], array[0, 3, 3], '... all leases begin anew, 3 s ago');
+select pg_temp.steady('b', '3 s', '60 s'), pg_temp.last_look('0.5 s') \g /dev/null
+select is(pg_temp.tick('a'), '15 1', '... once');
+select pg_temp.resume('b', 4), pg_temp.disconnected('b') \g /dev/null
+
+select pg_temp.steady('a', '3 s', '0 s'), pg_temp.steady('b', '100 s', '60 s'), pg_temp.steady('c', '100 s', '3.5 s'), pg_temp.last_look('20 s') \g /dev/null
+select is(pg_temp.tick('a'), '16 1', 'a gap of half a second is none');
+select pg_temp.resume('b', 5), pg_temp.disconnected('b') \g /dev/null
+
+select pg_temp.steady('a', '100 s', '4.8 s'), pg_temp.steady('b', '100 s', '60 s'), pg_temp.steady('c', '100 s', '30 s'), pg_temp.last_look('5 s') \g /dev/null
+select is(pg_temp.tick('a'), '17 2', 'who beat less than half a lease ago, and is still connected, was there');
+select pg_temp.resume('b', 6), pg_temp.disconnected('b'), pg_temp.resume('c', 1), pg_temp.disconnected('c') \g /dev/null
+select pg_temp.steady('a', '100 s', '7 s'), pg_temp.steady('b', '100 s', '60 s'), pg_temp.steady('c', '100 s', '30 s'), pg_temp.last_look('8 s') \g /dev/null
+select is(pg_temp.tick('a'), '18 0', 'who beat longer ago does not know');
+select is(array[pg_temp.beat_age('a'), pg_temp.beat_age('b')], array[0, 0], '... all leases begin anew, now');
+
+select pg_temp.steady('a', '3 s', '0 s'), pg_temp.steady('b', '100 s', '60 s'), pg_temp.steady('c', '100 s', '-60 s'), pg_temp.last_look('-1 s') \g /dev/null
+select is(pg_temp.tick('a'), '19 0', 'the clock went back: nobody is dead');
+select is(array[pg_temp.beat_age('a'), pg_temp.beat_age('b'), pg_temp.beat_age('c')], array[0, 3, 0],
+	'... leases begin anew when somebody came, those of the future now');
+
+-- steady_since
+select pg_temp.steady('b', '100 s', '4 s') \g /dev/null
+create function pg_temp.steady_age(p_name text) returns int
+language sql as $$
+	select round(extract(epoch from clock_timestamp() - steady_since)) from pgdevstate.heartbeat where entity_id = pg_temp.id(p_name)
+$$;
+select pg_temp.beat('b') \g /dev/null
+select is(pg_temp.steady_age('b'), 100, 'a beat after less than half a lease goes on');
+select pg_temp.steady('b', '100 s', '6 s'), pg_temp.beat('b') \g /dev/null
+select is(pg_temp.steady_age('b'), 0, '... after more, it begins');
+select pg_temp.steady('b', '100 s', '-6 s'), pg_temp.beat('b') \g /dev/null
+select is(pg_temp.steady_age('b'), 0, '... and when the clock went back');
+select pg_temp.steady('b', '100 s', '1 s'), pg_temp.resume('b', 7) \g /dev/null
+select is(extract(epoch from h.steady_since - a.backend_start)::int, 0, 'who resumes was there since it connected')
+from pgdevstate.heartbeat h, pg_stat_activity a where h.entity_id = pg_temp.id('b') and a.pid = pg_backend_pid();
+select pg_temp.begin_run('b') \g /dev/null
+select pg_temp.last_look('0 s') \g /dev/null
 
 -- a dead entity's server process is ended, if it is still the same
 select format('tick_victim_%s', pg_backend_pid()) as victim \gset
