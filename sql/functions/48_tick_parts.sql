@@ -12,7 +12,7 @@ returns timestamptz
 language plpgsql volatile
 as $$
 declare
-	v_gap constant interval := '1 second';
+	v_gap constant interval := interval '1 second';
 	v_since timestamptz;
 begin
 	if p_seen between p_now - v_gap and p_now then

@@ -72,7 +72,7 @@ static void on_lost(void *arg, const char *sqlstate, const char *reason)
 
 static const char *misbehave; /* a piece of SQL at which the fake ... */
 static const char *how;       /* "mute", "die", "42501", ... */
-static const char *schema[2] = {"1", "1"};
+static const char *schema[2]; /* of the database, and the oldest node for it */
 
 static void answer(struct fake_client *c, const char *sql)
 {
@@ -109,7 +109,8 @@ static int setup(void **state)
 	(void)state;
 	base = loop_new();
 	misbehave = how = in_callback = NULL;
-	schema[0] = schema[1] = "1";
+	schema[0] = "1000";
+	schema[1] = "1";
 	fake_open(base, answer);
 	pgport = pgport_new(base, fake.conninfo, "test", &error);
 	assert_non_null(pgport);
@@ -309,7 +310,7 @@ static void test_servers_that_will_not_do(void **state)
 	run(1);
 	assert_non_null(strstr(buf_str(&story), "the database has schema 0"));
 	buf_reset(&story);
-	schema[0] = "1";
+	schema[0] = "1000";
 	fake.version = 14;
 	ask(DB_CONNECT, "0 error[]the server is PostgreSQL 14, 15 or newer is needed;");
 	fake.version = 17;
