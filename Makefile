@@ -76,7 +76,13 @@ $(B)/sql-files: FORCE
 unit-build: $(UNIT)
 $(B)/unit/%: tests/unit/%.c $(B)/libconsole.a $(B)/libnode.a
 	@mkdir -p $(@D); echo '  compile $<'
-	$(Q)$(COMPILE) -Itests/unit -o $@ $< $(B)/libconsole.a $(B)/libnode.a $(LIBS) -lcmocka
+	$(Q)$(COMPILE) -Itests/unit -o $@ $< $(filter %.o,$^) $(B)/libconsole.a $(B)/libnode.a $(LIBS) -lcmocka
+
+# Tests of whole nodes: the simulator's model of the database is theirs too.
+$(B)/unit/test_node $(B)/unit/test_node_report: $(B)/obj/unit/world.o
+$(B)/obj/unit/%.o: tests/unit/%.c $(B)/flags
+	@mkdir -p $(@D); echo '  compile $<'
+	$(Q)$(COMPILE) -Itests/unit -c -o $@ $<
 
 deps: ## install what building and testing need (apt; as root or with sudo)
 	scripts/deps check

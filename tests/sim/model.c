@@ -13,8 +13,10 @@
 #include "mem.h"
 #include "payload.h"
 
-#define MOST_ENTITIES  12
-#define MOST_KEYS      24 /* of a kind */
+#define MOST_ENTITIES 12
+#ifndef MOST_KEYS
+#define MOST_KEYS 24 /* of a kind */
+#endif
 #define KEPT_COMMITS   64 /* that a crash may take back */
 #define AWAKE_GAP_US   INT64_C(1000000)
 #define TICK_LEASE_US  INT64_C(2000000)
@@ -1303,18 +1305,30 @@ const struct value *model_row(const struct model *m, const struct entity_id *id,
 	return NULL;
 }
 
-bool model_head(
-	const struct model *m, const struct entity_id *id, struct payload_head *out)
+static void head_fill(const struct m_entity *e, struct payload_head *out)
 {
-	const struct m_entity *e = entity_look(m, id);
-
-	if (!e)
-		return false;
 	out->entity = e->id;
 	out->incarnation = e->incarnation;
 	out->seq = e->seq;
 	out->alive = e->alive;
 	out->reporting = e->reporting;
+}
+
+bool model_head(
+	const struct model *m, const struct entity_id *id, struct payload_head *out)
+{
+	const struct m_entity *e = entity_look(m, id);
+
+	if (e)
+		head_fill(e, out);
+	return e != NULL;
+}
+
+bool model_entity_at(const struct model *m, int i, struct payload_head *out)
+{
+	if (i >= m->now.nentities)
+		return false;
+	head_fill(&m->now.entities[i], out);
 	return true;
 }
 

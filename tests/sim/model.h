@@ -107,6 +107,7 @@ const struct value *model_row(const struct model *m, const struct entity_id *id,
 bool model_head(
 	const struct model *m, const struct entity_id *id, struct payload_head *out);
 int model_entities(const struct model *m);
+bool model_entity_at(const struct model *m, int i, struct payload_head *out);
 bool model_each_row(const struct model *m, const struct entity_id *id,
 	bool (*fn)(void *arg, enum key_kind kind, const char *key, const struct value *v),
 	void *arg);

@@ -17,8 +17,8 @@
 
 #include "log.h"
 #include "mem.h"
-#include "model_db.c"
 #include "node.h"
+#include "world.h"
 
 #define S     INT64_C(1000000)
 #define NODES 4
@@ -26,12 +26,12 @@
 struct peer {
 	struct entity_id id;
 	struct node *node;
-	struct model_port *port;
+	struct port *port;
 	char name[24];
 	int changes, lefts, acks, timeouts, pongs;
 };
 
-static struct model_db *db;
+static struct world *db;
 static struct peer peers[NODES];
 
 /* ---- the world ---- */
@@ -85,12 +85,12 @@ static inline struct peer *begin_as(int i, int id, const char *host, int pid)
 	snprintf(p->name, sizeof(p->name), "server%d", i);
 	cfg.self = (struct db_self){p->id, p->name, host, "boot", "1", pid, 10000};
 	cfg.publish[0] = cfg.publish[1] = cfg.subscribe[0] = cfg.subscribe[1] = true;
-	p->port = model_port_new(db);
-	port = model_port(p->port);
-	p->node = node_new(&cfg, &port, &cb, p, model_now(db));
+	p->port = port_new(db);
+	port = port_db(p->port);
+	p->node = node_new(&cfg, &port, &cb, p, world_now(db));
 	events = node_events(p->node);
-	model_port_set_events(p->port, &events);
-	node_start(p->node, model_now(db));
+	port_set_events(p->port, &events);
+	node_start(p->node, world_now(db));
 	return p;
 }
 
@@ -103,9 +103,9 @@ static inline void stop(struct peer *p)
 {
 	if (!p->node)
 		return;
-	model_kill(p->port);
+	port_kill(p->port);
 	node_free(p->node);
-	model_port_free(p->port);
+	port_free(p->port);
 	p->node = NULL;
 }
 
@@ -113,7 +113,7 @@ static inline int world_begin(void **arg)
 {
 	(void)arg;
 	memset(peers, 0, sizeof(peers));
-	db = model_db_new(1);
+	db = world_new(1);
 	return 0;
 }
 
@@ -122,7 +122,7 @@ static inline int world_end(void **arg)
 	(void)arg;
 	for (int i = 0; i < NODES; i++)
 		stop(&peers[i]);
-	model_db_free(db);
+	world_free(db);
 	return 0;
 }
 
@@ -131,7 +131,8 @@ static inline int64_t next_timer(void)
 	int64_t next = INT64_MAX;
 
 	for (int i = 0; i < NODES; i++) {
-		if (peers[i].node && !peers[i].port->frozen && node_next_us(peers[i].node) < next)
+		if (peers[i].node && !port_is_frozen(peers[i].port) &&
+			node_next_us(peers[i].node) < next)
 			next = node_next_us(peers[i].node);
 	}
 	return next;
@@ -140,9 +141,9 @@ static inline int64_t next_timer(void)
 static inline void timers(void)
 {
 	for (int i = 0; i < NODES; i++) {
-		if (peers[i].node && !peers[i].port->frozen &&
-			node_next_us(peers[i].node) <= model_now(db))
-			node_timer(peers[i].node, model_now(db));
+		if (peers[i].node && !port_is_frozen(peers[i].port) &&
+			node_next_us(peers[i].node) <= world_now(db))
+			node_timer(peers[i].node, world_now(db));
 	}
 }
 
@@ -151,23 +152,23 @@ static inline void run_until(int64_t until_us)
 {
 	int steps = 0;
 
-	while (model_now(db) < until_us) {
+	while (world_now(db) < until_us) {
 		int64_t next;
 
 		if (++steps > 100000)
 			fail_msg("a node does not come to rest");
 		timers();
-		if (model_step(db, before))
+		if (world_step(db, before))
 			continue;
 		next = next_timer();
-		model_advance(db, next < until_us ? next + (next <= model_now(db)) : until_us);
+		world_advance(db, next < until_us ? next + (next <= world_now(db)) : until_us);
 	}
 	timers();
 }
 
 static inline void run_s(double seconds)
 {
-	run_until(model_now(db) + (int64_t)(seconds * 1e6));
+	run_until(world_now(db) + (int64_t)(seconds * 1e6));
 }
 
 static inline struct node_status status(const struct peer *p)
@@ -189,7 +190,7 @@ static inline void say(struct peer *p, const char *device, enum device_state s)
 {
 	struct value v = {.state = s, .held = true};
 
-	node_now(p->node, model_now(db));
+	node_now(p->node, world_now(db));
 	node_set(p->node, KEY_DEVICE, device, &v);
 }
 
@@ -197,13 +198,13 @@ static inline void say_box(struct peer *p, const char *key, uint32_t fresh)
 {
 	struct value v = {.fresh = fresh, .held = true};
 
-	node_now(p->node, model_now(db));
+	node_now(p->node, world_now(db));
 	node_set(p->node, KEY_MAILBOX, key, &v);
 }
 
 static inline void unsay(struct peer *p, const char *device)
 {
-	node_now(p->node, model_now(db));
+	node_now(p->node, world_now(db));
 	assert_true(node_remove(p->node, KEY_DEVICE, device));
 }
 
@@ -216,31 +217,48 @@ static inline void expect_state(
 		fail_msg("%s: %s is %s, not %s", p->name, device, state_name(got), state_name(s));
 }
 
+struct rows {
+	int n;
+	uint64_t digest;
+};
+
+static inline bool row_count(
+	void *arg, enum key_kind kind, const char *key, const struct value *v)
+{
+	struct rows *rows = arg;
+
+	rows->n++;
+	rows->digest ^= payload_row_digest(kind, key, v);
+	return true;
+}
+
+static inline void expect_known(const struct peer *p, const struct payload_head *head)
+{
+	struct cache *c = node_cache(p->node);
+	struct cache_entity *e = cache_entity_find(c, &head->entity);
+	struct rows rows = {0, 0};
+	uint64_t known;
+	int64_t n;
+
+	assert_non_null(e);
+	model_each_row(world_model(db), &head->entity, row_count, &rows);
+	cache_audit(c, e, &n, &known);
+	if (n != rows.n || known != rows.digest)
+		fail_msg("%s knows %d rows of entity %d, the database has %d", p->name, (int)n,
+			head->entity.bytes[5], rows.n);
+	if (!e->self)
+		assert_int_equal(e->head.alive, head->alive);
+	assert_int_equal(e->head.reporting, head->reporting);
+}
+
 /* Each entity's rows as each node knows them are the database's. */
 static inline void expect_agreement(void)
 {
-	for (int i = 0; i < NODES; i++) {
-		for (int h = 0; peers[i].node && h < MOST_ENTITIES; h++) {
-			struct head *head = &db->s.heads[h];
-			struct cache *c = node_cache(peers[i].node);
-			struct cache_entity *e = head->used ? cache_entity_find(c, &head->id) : NULL;
-			uint64_t digest = 0, known;
-			int64_t rows;
+	struct payload_head head;
 
-			if (!head->used)
-				continue;
-			assert_non_null(e);
-			for (int r = 0; r < head->nrows; r++)
-				digest ^= payload_row_digest(
-					head->rows[r].kind, head->rows[r].key, &head->rows[r].value);
-			cache_audit(c, e, &rows, &known);
-			if (rows != head->nrows || known != digest)
-				fail_msg("%s knows %d rows of entity %d, the database has %d",
-					peers[i].name, (int)rows, head->id.bytes[5], head->nrows);
-			if (!e->self)
-				assert_int_equal(e->head.alive, head->alive);
-			assert_int_equal(e->head.reporting, head->reporting);
-		}
+	for (int i = 0; i < NODES; i++) {
+		for (int h = 0; peers[i].node && model_entity_at(world_model(db), h, &head); h++)
+			expect_known(&peers[i], &head);
 	}
 }
 

@@ -52,7 +52,7 @@ static void many_keys_and_chunks(void **arg)
 	run_s(1);
 	expect_phase(&peers[2], NODE_READY);
 	expect_agreement();
-	assert_int_equal(model_rows(db, &peers[0].id), 60);
+	assert_int_equal(world_rows(db, &peers[0].id), 60);
 	/* one at once, and what came meanwhile together */
 	assert_true(status(&peers[0]).counters[COUNT_PUBLISHES] <= 2);
 }
@@ -64,11 +64,11 @@ static void idle_nodes_are_quiet(void **arg)
 	(void)arg;
 	begin_two();
 	run_s(5);
-	steps = model_requests(peers[0].port, DB_PUBLISH) +
-			model_requests(peers[0].port, DB_TICK);
+	steps =
+		port_requests(peers[0].port, DB_PUBLISH) + port_requests(peers[0].port, DB_TICK);
 	run_s(20);
-	steps = model_requests(peers[0].port, DB_PUBLISH) +
-			model_requests(peers[0].port, DB_TICK) - steps;
+	steps = port_requests(peers[0].port, DB_PUBLISH) +
+			port_requests(peers[0].port, DB_TICK) - steps;
 	assert_true(steps >= 8 && steps <= 60); /* beats, and ticks where it coordinates */
 	assert_true(status(&peers[0]).coordinator != status(&peers[1]).coordinator);
 }
@@ -82,16 +82,16 @@ static void tries_often_enough(void **arg)
 
 	(void)arg;
 	begin_two();
-	model_down(db, true);
+	world_down(db, true);
 	for (int i = 0; i < 300; i++) {
-		int64_t next = node_next_us(peers[0].node) - model_now(db);
+		int64_t next = node_next_us(peers[0].node) - world_now(db);
 
 		if (status(&peers[0]).phase == NODE_DOWN && next > longest)
 			longest = next;
 		run_s(0.1);
 	}
 	assert_in_range(longest, 1000000, 1900000);
-	model_down(db, false);
+	world_down(db, false);
 	run_s(3);
 	expect_phase(&peers[0], NODE_READY);
 }
@@ -102,7 +102,7 @@ static void goes_on_and_delivers_afterwards(void **arg)
 	begin_two();
 	say(&peers[0], "A", STATE_BUSY);
 	run_s(0.1);
-	model_down(db, true);
+	world_down(db, true);
 	run_s(5);
 	expect_phase(&peers[0], NODE_DOWN);
 	assert_true(status(&peers[0]).last_error[0]);
@@ -112,7 +112,7 @@ static void goes_on_and_delivers_afterwards(void **arg)
 	say(&peers[0], "B", STATE_ONHOLD);
 	expect_state(&peers[0], "B", STATE_ONHOLD); /* its own, at once */
 	assert_int_equal(status(&peers[0]).unsent, 2);
-	model_down(db, false);
+	world_down(db, false);
 	run_s(20);
 	expect_state(&peers[1], "A", STATE_INUSE);
 	expect_state(&peers[1], "B", STATE_ONHOLD);
@@ -127,13 +127,13 @@ static void stale_after(void **arg)
 	say(&peers[0], "A", STATE_BUSY);
 	say(&peers[1], "own", STATE_BUSY);
 	run_s(0.1);
-	model_down(db, true);
+	world_down(db, true);
 	run_s(59);
 	expect_state(&peers[1], "A", STATE_BUSY);
 	run_s(2);
 	expect_state(&peers[1], "A", STATE_INVALID);
 	expect_state(&peers[1], "own", STATE_BUSY);
-	model_down(db, false);
+	world_down(db, false);
 	run_s(30);
 	expect_state(&peers[1], "A", STATE_BUSY);
 }
@@ -146,12 +146,12 @@ static void stale_after_a_loss_while_resuming(void **arg)
 	begin_two();
 	say(&peers[0], "A", STATE_BUSY);
 	run_s(0.1);
-	model_refuse(db, "PD001", 1);
-	model_cut(peers[1].port, DB_RESUME, MODEL_CUT_BEFORE);
+	world_refuse(db, "PD001", 1);
+	port_cut(peers[1].port, DB_RESUME, PORT_CUT_BEFORE);
 	say(&peers[1], "B", STATE_BUSY);
-	for (int i = 0; i < 1000 && model_cut_is_due(peers[1].port); i++)
+	for (int i = 0; i < 1000 && port_cut_is_due(peers[1].port); i++)
 		run_s(0.001);
-	model_down(db, true);
+	world_down(db, true);
 	run_s(62);
 	expect_state(&peers[1], "A", STATE_INVALID);
 }
@@ -159,15 +159,15 @@ static void stale_after_a_loss_while_resuming(void **arg)
 static void not_there_at_the_start(void **arg)
 {
 	(void)arg;
-	model_down(db, true);
+	world_down(db, true);
 	begin(0);
 	run_s(10);
 	expect_phase(&peers[0], NODE_DOWN);
 	say(&peers[0], "A", STATE_BUSY);
-	model_down(db, false);
+	world_down(db, false);
 	run_s(20);
 	expect_phase(&peers[0], NODE_READY);
-	assert_int_equal(model_rows(db, &peers[0].id), 1);
+	assert_int_equal(world_rows(db, &peers[0].id), 1);
 }
 
 /* The session breaks at each request, before and after the commit. */
@@ -178,17 +178,17 @@ static void cut_at_each_request(void **arg)
 		for (int when = 0; when < 2; when++) {
 			world_begin(NULL);
 			begin(0);
-			model_cut(peers[0].port, (enum db_op)op, (enum model_cut)when);
+			port_cut(peers[0].port, (enum db_op)op, (enum port_cut)when);
 			run_s(0.01);
 			begin(1);
 			say(&peers[0], "A", STATE_BUSY);
 			run_s(5);
 			if (op == DB_RESUME || op == DB_READ_HEADS) {
-				model_break(peers[0].port);
+				port_break(peers[0].port);
 				run_s(5);
 			}
 			if (op == DB_READ_JOURNAL) {
-				model_drop_notifications(peers[0].port);
+				port_drop_notifications(peers[0].port);
 			}
 			say(&peers[0], "A", STATE_INUSE);
 			run_s(0.001);
@@ -196,7 +196,7 @@ static void cut_at_each_request(void **arg)
 			say(&peers[1], "C", STATE_RINGING);
 			run_s(20);
 			if (op != DB_LEAVE && op != DB_PING && op != DB_READ_JOURNAL)
-				assert_false(model_cut_is_due(peers[0].port));
+				assert_false(port_cut_is_due(peers[0].port));
 			expect_phase(&peers[0], NODE_READY);
 			expect_state(&peers[1], "A", STATE_BUSY);
 			expect_state(&peers[0], "C", STATE_RINGING);
@@ -212,11 +212,11 @@ static void lost_notifications_are_found_by_the_pulse(void **arg)
 	begin_two();
 	for (int trimmed = 0; trimmed < 2; trimmed++) {
 		say(&peers[0], "A", trimmed ? STATE_BUSY : STATE_INUSE);
-		while (!peers[1].port->notes)
+		while (port_notifications(peers[1].port) == 0)
 			run_s(0.0001);
-		model_drop_notifications(peers[1].port);
+		port_drop_notifications(peers[1].port);
 		if (trimmed)
-			model_trim(db);
+			model_trim(world_model(db));
 		run_s(2);
 		expect_state(&peers[1], "A", trimmed ? STATE_BUSY : STATE_INUSE);
 	}
@@ -232,13 +232,13 @@ static void a_bad_key_does_not_make_it_mute(void **arg)
 
 	(void)arg;
 	begin_two();
-	model_dislike(db, "K7");
+	world_dislike(db, "K7");
 	for (int i = 0; i < 40; i++) {
 		snprintf(key, sizeof(key), "K%d", i);
 		say(&peers[0], key, STATE_BUSY);
 	}
 	run_s(3);
-	assert_int_equal(model_rows(db, &peers[0].id), 39);
+	assert_int_equal(world_rows(db, &peers[0].id), 39);
 	assert_int_equal(status(&peers[0]).counters[COUNT_KEYS_REFUSED], 1);
 	expect_phase(&peers[0], NODE_READY);
 }
@@ -248,13 +248,13 @@ static void failing_publishes_are_paced(void **arg)
 {
 	(void)arg;
 	begin_two();
-	model_refuse(db, "25006", 1000000);
+	world_refuse(db, "25006", 1000000);
 	say(&peers[0], "A", STATE_BUSY);
 	run_s(6);
-	assert_true(1000000 - db->refuse_n < 60);
-	model_refuse(db, "", 0);
+	assert_true(1000000 - world_refusals_left(db) < 60);
+	world_refuse(db, "", 0);
 	run_s(8);
-	assert_int_equal(model_rows(db, &peers[0].id), 1);
+	assert_int_equal(world_rows(db, &peers[0].id), 1);
 	expect_phase(&peers[0], NODE_READY);
 }
 
@@ -262,7 +262,7 @@ static void fenced_by_an_error(void **arg)
 {
 	(void)arg;
 	begin_two();
-	model_refuse(db, "PD002", 1);
+	world_refuse(db, "PD002", 1);
 	say(&peers[0], "A", STATE_BUSY);
 	run_s(1);
 	expect_phase(&peers[0], NODE_READY);
@@ -286,7 +286,7 @@ static void leaves_at_once(void **arg)
 	assert_int_equal(peers[0].lefts, 1);
 	expect_phase(&peers[0], NODE_LEFT);
 	expect_state(&peers[1], "A", STATE_INVALID);
-	assert_int_equal(model_rows(db, &peers[0].id), 2); /* delivered before */
+	assert_int_equal(world_rows(db, &peers[0].id), 2); /* delivered before */
 	stop(&peers[0]);
 	begin(0); /* what it held is there again */
 	run_s(2);
@@ -299,13 +299,13 @@ static void leaves_while_the_database_is_away(void **arg)
 {
 	(void)arg;
 	begin_two();
-	model_down(db, true);
+	world_down(db, true);
 	run_s(1);
 	say(&peers[0], "A", STATE_BUSY);
 	node_leave(peers[0].node, true);
 	run_s(4);
 	assert_int_equal(peers[0].lefts, 1);
-	model_refuse(db, "PD001", 0);
+	world_refuse(db, "PD001", 0);
 }
 
 static void killed_and_reaped(void **arg)
@@ -319,9 +319,9 @@ static void killed_and_reaped(void **arg)
 	say(&peers[0], "A", STATE_BUSY);
 	run_s(1);
 	assert_true(status(&peers[0]).coordinator); /* the reaper himself */
-	model_kill(peers[0].port);
+	port_kill(peers[0].port);
 	node_free(peers[0].node);
-	model_port_free(peers[0].port);
+	port_free(peers[0].port);
 	peers[0].node = NULL;
 	run_s(8);
 	expect_state(&peers[1], "A", STATE_BUSY);
@@ -342,12 +342,12 @@ static void frozen_and_back(void **arg)
 	begin_two();
 	say(&peers[0], "A", STATE_BUSY);
 	run_s(1);
-	model_freeze(peers[0].port, true);
+	port_freeze(peers[0].port, true);
 	run_s(13);
 	expect_state(&peers[1], "A", STATE_INVALID);
 	say(&peers[1], "B", STATE_BUSY);
 	run_s(1);
-	model_freeze(peers[0].port, false);
+	port_freeze(peers[0].port, false);
 	say(&peers[0], "A", STATE_INUSE);
 	run_s(10);
 	expect_phase(&peers[0], NODE_READY);
@@ -402,7 +402,7 @@ static void takes_over_as_soon_as_the_holder_is_told_dead(void **arg)
 	twin = begin_as(2, 1, "elsewhere", 7);
 	run_s(2.5);
 	expect_phase(twin, NODE_REFUSED);
-	model_freeze(peers[0].port, true);
+	port_freeze(peers[0].port, true);
 	for (int i = 0;
 		 i < 300 &&
 		 cache_entity_find(node_cache(peers[1].node), &peers[0].id)->head.alive;
@@ -435,10 +435,10 @@ static void removed_for_good(void **arg)
 	begin_two();
 	say(&peers[0], "A", STATE_BUSY);
 	run_s(0.1);
-	assert_false(model_remove(db, &peers[0].id)); /* it lives */
+	assert_false(model_remove(world_model(db), &peers[0].id)); /* it lives */
 	node_leave(peers[0].node, true);
 	run_s(1);
-	assert_true(model_remove(db, &peers[0].id));
+	assert_true(model_remove(world_model(db), &peers[0].id));
 	run_s(1);
 	assert_null(cache_entity_find(node_cache(peers[1].node), &peers[0].id));
 	expect_state(&peers[1], "A", STATE_INVALID);
@@ -461,7 +461,7 @@ static void rewound(void **arg)
 				say(&peers[0], key, (enum device_state)(i % 9));
 			run_s(0.05);
 		}
-		model_rewind(db, commits);
+		world_rewind(db, commits);
 		run_s(20);
 		expect_phase(&peers[0], NODE_READY);
 		expect_agreement();
@@ -481,7 +481,7 @@ static void rewound_to_before_it_was_there(void **arg)
 	begin(0);
 	say(&peers[0], "A", STATE_BUSY);
 	run_s(1);
-	model_rewind(db, 2);
+	world_rewind(db, 2);
 	run_s(20);
 	expect_phase(&peers[0], NODE_READY);
 	expect_state(&peers[1], "A", STATE_BUSY);
@@ -499,14 +499,14 @@ static void a_change_by_hand_is_put_right(void **arg)
 	say(&peers[0], "A", STATE_BUSY);
 	say(&peers[0], "B", STATE_BUSY);
 	run_s(1);
-	model_set(db, &peers[0].id, KEY_DEVICE, "A", &v);
-	model_set(db, &peers[0].id, KEY_DEVICE, "foreign", &v);
-	model_delete(db, &peers[0].id, KEY_DEVICE, "B");
+	model_tamper_any(world_model(db), &peers[0].id, KEY_DEVICE, "A", &v);
+	model_tamper_any(world_model(db), &peers[0].id, KEY_DEVICE, "foreign", &v);
+	model_tamper_any(world_model(db), &peers[0].id, KEY_DEVICE, "B", NULL);
 	run_s(10);
-	assert_true(model_get(db, &peers[0].id, KEY_DEVICE, "A", &now));
+	now = *model_row(world_model(db), &peers[0].id, KEY_DEVICE, "A");
 	assert_int_equal(now.state, STATE_BUSY);
-	assert_true(model_get(db, &peers[0].id, KEY_DEVICE, "B", &now));
-	assert_false(model_get(db, &peers[0].id, KEY_DEVICE, "foreign", &now));
+	now = *model_row(world_model(db), &peers[0].id, KEY_DEVICE, "B");
+	assert_null(model_row(world_model(db), &peers[0].id, KEY_DEVICE, "foreign"));
 	expect_state(&peers[1], "A", STATE_BUSY);
 	expect_state(&peers[1], "foreign", STATE_INVALID);
 	expect_agreement();
@@ -589,7 +589,7 @@ static void when_acked(void **arg)
 	assert_int_equal(p->acks, 1);
 	run_s(0.1);
 	assert_int_equal(p->acks, 2);
-	model_down(db, true);
+	world_down(db, true);
 	run_s(0.1);
 	say(p, "A", STATE_INUSE);
 	node_when_acked(p->node, 1000, on_acked, p);
@@ -600,7 +600,7 @@ static void when_acked(void **arg)
 	node_when_acked(p->node, 60000, on_acked, p);
 	node_when_acked(p->node, 60000, on_acked, p);
 	node_cancel_acked(p->node, p);
-	model_down(db, false);
+	world_down(db, false);
 	run_s(20);
 	assert_int_equal(p->acks, 2);
 	assert_int_equal(p->timeouts, 1);
@@ -647,34 +647,34 @@ static void restart(struct peer *p)
 	int i = (int)(p - peers);
 
 	stop(p);
-	begin_as(i, i + 1, "host", 1000 + (int)dice(db, 1000));
+	begin_as(i, i + 1, "host", 1000 + (int)world_dice(db, 1000));
 }
 
 static void random_fault(uint32_t what, struct peer *p)
 {
 	if (what < 2)
-		model_break(p->port);
+		port_break(p->port);
 	else if (what < 5)
-		model_cut(p->port, DB_OPS, (enum model_cut)dice(db, 2));
+		port_cut(p->port, DB_OPS, (enum port_cut)world_dice(db, 2));
 	else if (what < 6)
-		model_rewind(db, (int)dice(db, 6));
+		world_rewind(db, (int)world_dice(db, 6));
 	else if (what < 8)
-		model_drop_notifications(p->port);
+		port_drop_notifications(p->port);
 	else if (what < 9)
-		model_trim(db);
+		model_trim(world_model(db));
 	else if (what < 10)
-		model_refuse(db, "55P03", 1);
+		world_refuse(db, "55P03", 1);
 	else if (what < 11)
 		restart(p);
 }
 
 static void random_word(struct peer *p)
 {
-	char key[8] = {(char)('A' + dice(db, 6)), '\0'};
-	struct value v = {.state = (enum device_state)dice(db, 4), .held = true};
+	char key[8] = {(char)('A' + world_dice(db, 6)), '\0'};
+	struct value v = {.state = (enum device_state)world_dice(db, 4), .held = true};
 
-	node_now(p->node, model_now(db));
-	if (dice(db, 4) == 0)
+	node_now(p->node, world_now(db));
+	if (world_dice(db, 4) == 0)
 		node_remove(p->node, KEY_DEVICE, key);
 	else
 		node_set(p->node, KEY_DEVICE, key, &v);
@@ -685,18 +685,19 @@ static void at_random(void **arg)
 	(void)arg;
 	for (uint32_t seed = 1; seed <= 40; seed++) {
 		world_begin(NULL);
-		db->seed = seed * 7919;
+		world_seed(db, seed * 7919);
 		for (int i = 0; i < 3; i++)
 			begin(i);
 		run_s(1);
 		for (int i = 0; i < 150; i++) {
-			random_word(&peers[dice(db, 3)]);
-			if (dice(db, 4) == 0)
-				random_fault(dice(db, 12), &peers[dice(db, 3)]);
-			run_until(model_now(db) + dice(db, 3000) * (dice(db, 4) ? 1 : 300));
+			random_word(&peers[world_dice(db, 3)]);
+			if (world_dice(db, 4) == 0)
+				random_fault(world_dice(db, 12), &peers[world_dice(db, 3)]);
+			run_until(
+				world_now(db) + world_dice(db, 3000) * (world_dice(db, 4) ? 1 : 300));
 		}
 		for (int i = 0; i < 3; i++)
-			peers[i].port->cut = false;
+			port_heal(peers[i].port);
 		run_s(40);
 		for (int i = 0; i < 3; i++)
 			expect_phase(&peers[i], NODE_READY);

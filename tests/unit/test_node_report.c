@@ -9,31 +9,31 @@
 
 static void link_up(void)
 {
-	node_now(A->node, model_now(db));
+	node_now(A->node, world_now(db));
 	node_report_up(A->node);
 }
 
 static void begins(void)
 {
-	node_now(A->node, model_now(db));
+	node_now(A->node, world_now(db));
 	node_report_begin(A->node);
 }
 
 static void ends(void)
 {
-	node_now(A->node, model_now(db));
+	node_now(A->node, world_now(db));
 	node_report_end(A->node);
 }
 
 static void lost(void)
 {
-	node_now(A->node, model_now(db));
+	node_now(A->node, world_now(db));
 	node_report_lost(A->node);
 }
 
 static void bye(void)
 {
-	node_now(A->node, model_now(db));
+	node_now(A->node, world_now(db));
 	node_report_bye(A->node);
 }
 
@@ -41,7 +41,7 @@ static void reports(const char *device, enum device_state s)
 {
 	struct value v = {.state = s};
 
-	node_now(A->node, model_now(db));
+	node_now(A->node, world_now(db));
 	node_report_set(A->node, KEY_DEVICE, device, &v);
 }
 
@@ -49,7 +49,7 @@ static void reports_box(const char *key, uint32_t fresh)
 {
 	struct value v = {.fresh = fresh};
 
-	node_now(A->node, model_now(db));
+	node_now(A->node, world_now(db));
 	node_report_set(A->node, KEY_MAILBOX, key, &v);
 }
 
@@ -82,19 +82,18 @@ static uint32_t box_of(const struct peer *p, const char *key, int *entities)
 
 static bool reporting_of(const struct peer *p)
 {
-	bool reporting;
+	struct payload_head head;
 
-	assert_true(model_reporting(db, &p->id, &reporting));
-	return reporting;
+	assert_true(model_head(world_model(db), &p->id, &head));
+	return head.reporting;
 }
 
 static int64_t seq_of(const struct peer *p)
 {
-	int64_t seq;
-	bool alive;
+	struct payload_head head;
 
-	assert_true(model_head(db, &p->id, &seq, &alive));
-	return seq;
+	assert_true(model_head(world_model(db), &p->id, &head));
+	return head.seq;
 }
 
 static void expect_report(enum report_state s)
@@ -118,7 +117,7 @@ static void counts_when_it_is_complete(void **arg)
 	reports("PJSIP/1", STATE_INUSE);
 	reports_box("1@d", 2);
 	run_s(1);
-	assert_int_equal(model_rows(db, &A->id), 2); /* told already ... */
+	assert_int_equal(world_rows(db, &A->id), 2); /* told already ... */
 	assert_false(reporting_of(A));
 	expect_both("PJSIP/1", NOBODY); /* ... but it does not count */
 	assert_int_equal(box_of(B, "1@d", NULL), 0);
@@ -149,7 +148,7 @@ static void a_cut_report_removes_nothing(void **arg)
 	run_s(1);
 	expect_both("PJSIP/1", STATE_RINGING); /* said is said */
 	expect_both("PJSIP/2", STATE_NOT_INUSE);
-	assert_int_equal(model_rows(db, &A->id), 3);
+	assert_int_equal(world_rows(db, &A->id), 3);
 	expect_agreement();
 }
 
@@ -171,7 +170,7 @@ static void what_is_not_mentioned_is_removed(void **arg)
 	expect_both("PJSIP/2", STATE_NOT_INUSE);
 	box_of(B, "1@d", &entities);
 	assert_int_equal(entities, 0);
-	assert_int_equal(model_rows(db, &A->id), 1);
+	assert_int_equal(world_rows(db, &A->id), 1);
 	expect_agreement();
 }
 
@@ -206,13 +205,13 @@ static void the_flag_comes_with_the_last_batch(void **arg)
 		snprintf(name, sizeof(name), "PJSIP/%d", i);
 		reports(name, STATE_INUSE);
 	}
-	model_dislike(db, "PJSIP/70"); /* halves, to the one that is left out */
+	world_dislike(db, "PJSIP/70"); /* halves, to the one that is left out */
 	ends();
 	while (!reporting_of(A)) {
 		expect_state(B, "PJSIP/0", NOBODY);
 		run_s(0.001);
 	}
-	assert_int_equal(model_rows(db, &A->id), 89);
+	assert_int_equal(world_rows(db, &A->id), 89);
 	assert_true(seq_of(A) > seq + 2);
 	run_s(0.2);
 	expect_both("PJSIP/0", STATE_INUSE);
@@ -229,7 +228,7 @@ static void an_empty_report_is_one(void **arg)
 	ends();
 	run_s(0.2);
 	assert_true(reporting_of(A));
-	assert_int_equal(model_rows(db, &A->id), 0);
+	assert_int_equal(world_rows(db, &A->id), 0);
 	node_report_end(A->node); /* nothing is open: nothing happens */
 	reports("PJSIP/1", STATE_BUSY);
 	node_report_end(A->node);
@@ -255,7 +254,7 @@ static void goodbye_ends_it_at_once(void **arg)
 	run_s(0.2);
 	expect_both("PJSIP/1", NOBODY);
 	assert_int_equal(seq_of(A), seq + 1); /* one flag; the rows stay */
-	assert_int_equal(model_rows(db, &A->id), 3);
+	assert_int_equal(world_rows(db, &A->id), 3);
 	expect_agreement();
 }
 
@@ -277,7 +276,7 @@ static void a_lost_link_has_half_a_lease(void **arg)
 	expect_both("PJSIP/1", NOBODY);
 	expect_report(REPORT_NONE);
 	assert_int_equal(seq_of(A), seq + 1); /* one row, one flag */
-	assert_int_equal(model_rows(db, &A->id), 3);
+	assert_int_equal(world_rows(db, &A->id), 3);
 	expect_agreement();
 }
 
@@ -361,11 +360,12 @@ static void the_end_leaves_the_consoles_keys(void **arg)
 
 static void held(const char *device, bool expected)
 {
-	struct value v;
+	const struct value *v;
 
 	run_s(0.2);
-	assert_true(model_get(db, &A->id, KEY_DEVICE, device, &v));
-	assert_int_equal(v.held, expected);
+	v = model_row(world_model(db), &A->id, KEY_DEVICE, device);
+	assert_non_null(v);
+	assert_int_equal(v->held, expected);
 }
 
 static void who_said_it_last_owns_it(void **arg)
@@ -435,7 +435,7 @@ static void a_first_zero_is_no_statement(void **arg)
 	assert_int_equal(entities, 0);
 	assert_int_equal(box_of(B, "1@d", &entities), 0);
 	assert_int_equal(entities, 1);
-	assert_int_equal(model_rows(db, &A->id), 3);
+	assert_int_equal(world_rows(db, &A->id), 3);
 	expect_agreement();
 }
 
@@ -472,7 +472,7 @@ static void a_zero_waits_for_the_rows(void **arg)
 	assert_int_equal(entities, 0);
 	assert_int_equal(box_of(B, "held@d", NULL), 3);
 	expect_both("PJSIP/1", NOBODY);
-	assert_int_equal(model_rows(db, &A->id), 3);
+	assert_int_equal(world_rows(db, &A->id), 3);
 	assert_int_equal(status(A).unsent, 0);
 	expect_agreement();
 }
@@ -519,7 +519,7 @@ static void a_restart_without_the_pbx_ends_it(void **arg)
 	expect_both("PJSIP/1", STATE_INUSE);
 	run_s(1.5);
 	expect_both("PJSIP/1", NOBODY);
-	assert_int_equal(model_rows(db, &A->id), 3);
+	assert_int_equal(world_rows(db, &A->id), 3);
 	expect_agreement();
 	full_report(); /* back: one flag */
 	run_s(0.2);
@@ -543,7 +543,7 @@ static void rows_of_the_last_run_that_are_not_reported_go(void **arg)
 	run_s(1);
 	expect_both("PJSIP/1", NOBODY);
 	expect_both("PJSIP/2", STATE_BUSY);
-	assert_int_equal(model_rows(db, &A->id), 1);
+	assert_int_equal(world_rows(db, &A->id), 1);
 	expect_agreement();
 }
 
@@ -609,11 +609,11 @@ static void a_session_that_was_lost_says_it_again(void **arg)
 	begin_two();
 	full_report();
 	run_s(0.2);
-	model_break(A->port);
+	port_break(A->port);
 	bye(); /* while it cannot be told */
 	run_s(3);
 	assert_false(reporting_of(A));
-	model_break(A->port);
+	port_break(A->port);
 	full_report();
 	run_s(3);
 	assert_true(reporting_of(A));
@@ -623,11 +623,11 @@ static void a_session_that_was_lost_says_it_again(void **arg)
 
 static void the_flag_whose_answer_was_lost(void **arg)
 {
-	for (int when = MODEL_CUT_BEFORE; when <= MODEL_CUT_AFTER; when++) {
+	for (int when = PORT_CUT_BEFORE; when <= PORT_CUT_AFTER; when++) {
 		begin_two();
 		full_report();
 		run_s(0.2);
-		model_cut(A->port, DB_PUBLISH, (enum model_cut)when);
+		port_cut(A->port, DB_PUBLISH, (enum port_cut)when);
 		bye();
 		run_s(5);
 		assert_false(reporting_of(A));
@@ -649,7 +649,7 @@ static void the_database_forgot_the_flag(void **arg)
 	ends();
 	run_s(0.2);
 	assert_true(reporting_of(A));
-	model_rewind(db, 1);
+	world_rewind(db, 1);
 	run_s(5);
 	assert_true(reporting_of(A));
 	expect_both("PJSIP/1", STATE_INUSE);
@@ -663,10 +663,10 @@ static void away_for_longer_than_the_lease(void **arg)
 	begin_two();
 	full_report();
 	run_s(0.2);
-	model_freeze(A->port, true);
+	port_freeze(A->port, true);
 	run_s(15);
 	expect_state(B, "PJSIP/1", NOBODY);
-	model_freeze(A->port, false);
+	port_freeze(A->port, false);
 	run_s(3);
 	expect_both("PJSIP/1", STATE_INUSE);
 	expect_agreement();
@@ -676,7 +676,7 @@ static void reported_while_the_database_is_away(void **arg)
 {
 	(void)arg;
 	begin_two();
-	model_down(db, true);
+	world_down(db, true);
 	run_s(1);
 	full_report();
 	run_s(30);
@@ -684,7 +684,7 @@ static void reported_while_the_database_is_away(void **arg)
 	lost();
 	full_report();
 	reports("PJSIP/2", STATE_BUSY);
-	model_down(db, false);
+	world_down(db, false);
 	run_s(5);
 	expect_both("PJSIP/1", STATE_INUSE);
 	expect_both("PJSIP/2", STATE_BUSY);
@@ -710,7 +710,7 @@ static void while_another_process_has_our_id(void **arg)
 	assert_true(node_report_remove(A->node, KEY_DEVICE, "PJSIP/2"));
 	run_s(5);
 	expect_both("PJSIP/1", NOBODY);
-	assert_int_equal(model_rows(db, &A->id), 0);
+	assert_int_equal(world_rows(db, &A->id), 0);
 	full_report();
 	stop(&peers[2]);
 	run_s(15);
