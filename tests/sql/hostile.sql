@@ -15,8 +15,9 @@ create role :"node" login in role pgdevstate_node;
 create role :"reader" login in role pgdevstate_reader;
 create role :"admin" login in role pgdevstate_owner;
 create role :"nobody" login;
--- so that the node's role gets past the heads of a and b
-update pgdevstate.entity set owner = :'node' where entity_id in (pg_temp.id('a'), pg_temp.id('b'));
+-- so that the node's role gets past the head of a, the administrator past that of b
+update pgdevstate.entity set owner = case entity_id when pg_temp.id('a') then :'node' else :'admin' end
+where entity_id in (pg_temp.id('a'), pg_temp.id('b'));
 
 -- words of each type, as they are written in a call; array types are made of them
 create temp table word (type text, word text);
@@ -69,12 +70,42 @@ begin
 end
 $$;
 
-create temp table call (n int generated always as identity, name text, call text);
-insert into call (name, call)
-select p.proname, format('select * from (select %s(%s)) x', p.oid::regproc, (select string_agg(pg_temp.argument(format_type(t.type, null), p.proargnames[t.i]), ', ' order by t.i)
-	from unnest(p.proargtypes) with ordinality t(type, i) where round >= 0))
-from pg_proc p, generate_series(1, 60) round
-where p.pronamespace = 'pgdevstate'::regnamespace and p.prokind = 'f' and p.prorettype <> 'trigger'::regtype and (p.pronargs > 0 or round = 1);
+-- Arguments with which a call is answered, by what the functions call them: whose, for whoever calls.
+create function pg_temp.mine() returns pg_temp.node language sql as
+	$$ select n from pg_temp.node n where n.name = case when session_user::text like '%_node' then 'a' else 'b' end $$;
+create temp table good (type text, name text, word text);
+insert into good
+select 'macaddr', unnest(array['p_entity_id', 'p_ids']), '(pg_temp.mine()).id'
+union all values ('uuid', 'p_incarnation', '(pg_temp.mine()).incarnation'), ('uuid', 'p_session', '(pg_temp.mine()).session'),
+	('pgdevstate.entity', '', $$(select e from pgdevstate.entity e where e.entity_id = (pg_temp.mine()).id)$$),
+	('smallint', 'p_site', '1'), ('name', 'p_owner', 'session_user'), ('timestamp with time zone', '', 'clock_timestamp()'),
+	('macaddr', 'p_after', $$'00:00:00:00:00:00'$$), ('interval', '', $$'1 hour'$$), ('boolean', 'p_force', 'false'), ('boolean', '', 'true'),
+	('integer', 'p_states', '2'), ('integer', 'p_pid', '42'), ('integer', 'p_lease_ms', '10000'), ('integer', '', '1'), ('bigint', '', '2'),
+	('text', 'p_devices', $$'Custom:h'$$), ('text', 'p_flags', $$'ar'$$), ('text', 'p_lines', $$''$$), ('text', 'p_kind', $$'node'$$),
+	('text', 'entity', $$'sql'$$), ('text', 'state', $$'BUSY'$$), ('text', 'states', $$'BUSY'$$), ('text', '', $$'1000'$$),
+	('text', 'static_lock.p_name', $$'sql'$$), ('text', 'static_ttl.p_name', $$'sql'$$), ('text', 'static_write.p_name', $$'sql'$$),
+	('text', 'setting_value.p_name', $$'audit_max_rows'$$),
+	('text', 'device_state_number.p_name', $$'BUSY'$$), ('text', 'device_state_sum.p_name', $$'BUSY'$$), ('text', 'device_state_sum_word.p_name', $$'BUSY'$$);
+
+create function pg_temp.good_argument(p_type text, p_function text, p_name text) returns text
+language sql as $$
+	select format(case when p_type like '%[]' then 'array[%s]::%s' else '(%s)::%s' end, coalesce((
+			select g.word from pg_temp.good g
+			where g.type = replace(p_type, '[]', '') and g.name in (p_function || '.' || p_name, p_name, '')
+			order by length(g.name) desc limit 1), 'null'), p_type)
+$$;
+
+-- Half of the calls have arguments of any kind, in the others one of them has, or none.
+-- Every function and aggregate of the schema, so that a new one is here without being named
+create temp table call (n int generated always as identity, oid oid, name text, call text);
+insert into call (oid, name, call)
+select p.oid, p.proname, format('select * from (select %s(%s)) x', p.oid::regproc, (
+	select string_agg(case when odd.one is null or odd.one = t.i then pg_temp.argument(format_type(t.type, null), p.proargnames[t.i])
+			else pg_temp.good_argument(format_type(t.type, null), p.proname, p.proargnames[t.i]) end, ', ' order by t.i)
+	from unnest(p.proargtypes) with ordinality t(type, i)))
+from pg_proc p, generate_series(1, 80) round,
+	lateral (select case when round % 2 = 0 then floor(random() * (p.pronargs + 1)) end as one) odd
+where p.pronamespace = 'pgdevstate'::regnamespace and (p.pronargs > 0 or round = 1);
 select cmp_ok(count(*), '>', 1500::bigint, 'there are many calls') from call;
 select cmp_ok(count(distinct call), '>', 1200::bigint, '... and they differ') from call;
 
@@ -117,8 +148,37 @@ select is_empty($$
 $$, 'what may be called says PD0xx, 22, 23 or 42501');
 select is_empty($$
 	select s.role, left(s.said, 200), left(c.call, 300) from said s join call c using (n)
-	where s.said ~ '^(XX|57|53|40|58|F0|0A|42883|42P)' limit 20
+	where s.said ~ '^(XX|57|53|40|58|F0|0A|42883|42P)' and s.said <> '0A000 trigger functions can only be called as triggers' limit 20
 $$, 'nothing says that something inside went wrong');
+
+-- Every function, every role: those that may call it are answered at least once, so that the arguments
+-- came to what it does; the others are refused each time.
+create temp table privilege as
+select r.role, p.oid, has_function_privilege(r.name, p.oid, 'execute') as may
+from pg_proc p, (values ('node', :'node'), ('reader', :'reader'), ('nobody', :'nobody'), ('admin', :'admin')) r(role, name)
+where p.pronamespace = 'pgdevstate'::regnamespace;
+select is(array_agg(distinct role order by role), '{admin,nobody,node,reader}', 'every role calls') from said;
+select is_empty($$
+	select v.role, v.oid::regprocedure from privilege v
+	where not exists (select from said s join call c using (n) where c.oid = v.oid and s.role = v.role)
+$$, 'every role calls every function and aggregate of the schema');
+select is_empty($$
+	select v.role, v.oid::regprocedure,
+		(select min(s.said) from said s join call c using (n) where c.oid = v.oid and s.role = v.role) as said
+	from privilege v
+	where v.may
+		and not exists (select from said s join call c using (n) where c.oid = v.oid and s.role = v.role and s.said = '')
+		and v.oid::regproc::text not in (
+			'pgdevstate.change_notify', -- a trigger
+			'pgdevstate.head_refuse') -- does nothing but refuse
+$$, 'who may call a function is answered at least once');
+select is_empty($$
+	select v.role, v.oid::regprocedure, s.said
+	from privilege v join pg_proc p using (oid) join call c using (oid) join said s on s.n = c.n and s.role = v.role
+	where not v.may and s.said !~ '^42501'
+		-- a strict function of a null is null before anybody asks who may call it
+		and not (s.said = '' and p.proisstrict and c.call ~ 'null::') limit 5
+$$, 'who may not is refused each time');
 select is_empty($$
 	select s.role, c.name, s.said from said s join call c using (n)
 	where s.role = 'nobody' and s.said !~ '^42501' limit 5
