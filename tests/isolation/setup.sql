@@ -53,6 +53,12 @@ language sql set client_min_messages = error as $$
 	from iso.token t, pgdevstate.tick(iso.id(p_name), iso.run(1), t.session, null) p
 	where t.name = p_name
 $$;
+-- a run that was and is over: its rows are there, nobody holds the lease
+create function iso.was(p_name text) returns text language sql as $$
+	select iso.register(p_name, 9);
+	update pgdevstate.heartbeat set alive = false where entity_id = iso.id(p_name);
+	select 'was'
+$$;
 create function iso.make_late(p_name text) returns void language sql as
 	$$ update pgdevstate.heartbeat set beat_at = beat_at - interval '2 hours' where entity_id = iso.id(p_name) $$;
 
@@ -64,3 +70,22 @@ create view iso.row as
 	select e.name, d.* from pgdevstate.entity e, lateral (
 		select r.device, r.state from pgdevstate.entity_device r where r.site = e.site and r.entity_id = e.entity_id) d
 	order by 1, 2;
+
+-- Another text of a function of ours. Where it is not as it was thought to be, that is an error.
+create function iso.change_function(p_function text, p_from text, p_to text) returns void
+language plpgsql as $$
+declare
+	v_was text := pg_get_functiondef(('pgdevstate.' || p_function)::regproc);
+begin
+	if strpos(v_was, p_from) = 0 then
+		raise exception '% has no: %', p_function, p_from;
+	end if;
+	execute replace(v_was, p_from, p_to);
+end
+$$;
+
+-- A place where the reaper can be made to wait: between looking for who is late and locking it.
+create function iso.stop() returns void language sql as $$ select pg_advisory_lock(77) $$;
+create function iso.go() returns void language sql as $$ select pg_advisory_unlock(77) $$;
+select iso.change_function('tick_reap', '		select e.* into v_head', '		perform pg_advisory_xact_lock_shared(77);
+		select e.* into v_head');
