@@ -48,6 +48,7 @@ struct db_self {
 struct db_request {
 	enum db_op op;
 	int64_t deadline_ms; /* 0: none; give up (and drop the session) after this long */
+	int64_t silence_ms;  /* READ_*: ... or when no row comes for so long; 0: never */
 	const struct db_self *self;
 	struct uuid incarnation;
 	struct uuid session; /* "" where there is none yet */

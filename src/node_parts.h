@@ -79,6 +79,7 @@ struct node {
 	int64_t retry_us; /* DOWN: connect; REFUSED: register again */
 	int64_t retry_delay_us;
 	int64_t read_retry_us;
+	int read_silences;       /* reads in a row that failed */
 	int64_t beat_us;         /* the next one is due */
 	int64_t stale_us;        /* others' states are dropped then; 0: not ticking */
 	int64_t clock_offset_us; /* database's clock less our monotonic one */

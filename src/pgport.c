@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "log.h"
 #include "loop.h"
 #include "mem.h"
@@ -23,8 +24,9 @@ struct session {
 	bool busy;       /* `op` is under way */
 	bool unsendable; /* it cannot even be sent: told by the timer */
 	enum db_op op;
-	int64_t deadline_ms;
-	struct pgcall call; /* of a reader that is still connecting */
+	int64_t deadline_ms, silence_ms; /* of the request; 0: none */
+	int64_t until_us;                /* deadline_ms in monotonic time */
+	struct pgcall call;              /* of a reader that is still connecting */
 };
 
 struct pgport {
@@ -80,14 +82,28 @@ static void session_done(void *arg, PGresult *pg)
 	buf_clear(&text);
 }
 
+/* Runs to the deadline, or as long as it may be silent. */
+static void session_wait(struct session *s)
+{
+	int64_t left_ms = (s->until_us - clock_mono_us()) / 1000;
+	int64_t ms = s->deadline_ms > 0 ? (left_ms > 0 ? left_ms : 1) : s->silence_ms;
+
+	if (s->silence_ms > 0 && s->silence_ms < ms)
+		ms = s->silence_ms;
+	if (ms > 0)
+		loop_timer_start(s->timer, ms);
+}
+
 static void session_row(void *arg, PGresult *pg)
 {
 	struct session *s = arg;
 	struct pgport *p = s->port;
 
-	if (s->busy && PQntuples(pg) == 1 && PQnfields(pg) == 1)
-		p->events.payload(
-			p->events.arg, s->op, PQgetvalue(pg, 0, 0), (size_t)PQgetlength(pg, 0, 0));
+	if (!s->busy || PQntuples(pg) != 1 || PQnfields(pg) != 1)
+		return;
+	session_wait(s);
+	p->events.payload(
+		p->events.arg, s->op, PQgetvalue(pg, 0, 0), (size_t)PQgetlength(pg, 0, 0));
 }
 
 /* ---- asking ---- */
@@ -122,17 +138,22 @@ static void session_expired(void *arg)
 		pgconn_close(s->conn); /* an idle reader */
 		return;
 	}
-	reason = mem_printf(
-		"no answer to %s within %g s", db_op_name(s->op), (double)s->deadline_ms / 1000);
+	if (s->silence_ms > 0 && (s->deadline_ms == 0 || clock_mono_us() < s->until_us))
+		reason = mem_printf(
+			"no row of %s for %g s", db_op_name(s->op), (double)s->silence_ms / 1000);
+	else
+		reason = mem_printf("no answer to %s within %g s", db_op_name(s->op),
+			(double)s->deadline_ms / 1000);
 	pgconn_fail(s->conn, reason);
 	free(reason);
 }
 
-static void session_deadline(struct session *s, int64_t ms)
+static void session_deadline(struct session *s, int64_t ms, int64_t silence_ms)
 {
 	s->deadline_ms = ms;
-	if (ms > 0)
-		loop_timer_start(s->timer, ms);
+	s->silence_ms = silence_ms;
+	s->until_us = clock_mono_us() + ms * 1000;
+	session_wait(s);
 }
 
 static void submit_read(struct pgport *p, const struct db_request *req)
@@ -186,7 +207,7 @@ static void pgport_submit(void *arg, const struct db_request *req)
 	s->busy = true;
 	s->op = req->op;
 	loop_timer_stop(s->timer);
-	session_deadline(s, req->deadline_ms);
+	session_deadline(s, req->deadline_ms, s->reader ? req->silence_ms : 0);
 	if (req->op == DB_CONNECT) {
 		submit_connect(p);
 	} else if (!pgconn_is_up(p->main.conn)) {
@@ -289,7 +310,7 @@ static void main_up(void *arg)
 	pgcall_check_server(pgconn_server_version(s->conn),
 		pgconn_parameter(s->conn, "server_encoding"), &res, &text);
 	if (res.ok) {
-		session_deadline(s, CHECK_MS);
+		session_deadline(s, CHECK_MS, 0);
 		session_set(s);
 		pgconn_send(s->conn, &q);
 	} else {

@@ -24,6 +24,8 @@
 #define LEAVE_US         INT64_C(3000000)
 #define ANSWER_MS        5000
 #define READ_MS          120000
+/* Without a row: a server process may hang on a host that is well. Doubled each time. */
+#define SILENCE_MS 5000
 
 static const char *const phase_names[] = {"down", "connecting", "registering",
 	"listening", "loading", "ready", "refused", "leaving", "left"};
@@ -284,7 +286,8 @@ static void ask_main(struct node *n)
 
 static void ask_reader(struct node *n)
 {
-	struct db_request req = {.deadline_ms = READ_MS};
+	struct db_request req = {
+		.deadline_ms = READ_MS, .silence_ms = SILENCE_MS << n->read_silences};
 
 	if (n->reading || !session_is_up(n) || n->now_us < n->read_retry_us)
 		return;
@@ -543,6 +546,10 @@ static void got_ping(struct node *n, const struct db_result *res)
 static void got_read(struct node *n, const struct db_result *res)
 {
 	n->reading = false;
+	if (res->ok)
+		n->read_silences = 0;
+	else if ((SILENCE_MS << n->read_silences) < READ_MS)
+		n->read_silences++;
 	if (!res->ok) {
 		n->read_retry_us = n->now_us + RETRY_MIN_US * 2;
 		log_warning(

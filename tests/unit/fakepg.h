@@ -228,7 +228,8 @@ static inline void fake_sync(struct fake_client *c)
 		fake.query(c, c->sql);
 	}
 	c->parsed = c->bound = false;
-	fake_ready(c);
+	if (!fake.silent)
+		fake_ready(c);
 }
 
 static inline void fake_got(struct fake_client *c, char type, const char *body)

@@ -1,6 +1,7 @@
 /* node.c, session.c, node_wait.c: whole nodes on a modelled database with a simulated
  * clock. */
 #include "node_fixture.h"
+#include "node_parts.h"
 
 /* ---- all is well ---- */
 
@@ -712,6 +713,65 @@ static void at_random(void **arg)
 	}
 }
 
+/* ---- a database whose answers are made here ---- */
+
+static struct db_request asked[2]; /* main session, reader */
+
+static void hand_submit(void *arg, const struct db_request *req)
+{
+	(void)arg;
+	asked[req->op >= DB_READ_ROWS] = *req;
+}
+
+static void hand_disconnect(void *arg, const char *reason)
+{
+	(void)arg;
+	(void)reason;
+}
+
+static void hand_answer(struct node *n, enum db_op op, bool ok)
+{
+	struct db_events ev = node_events(n);
+	struct db_result res = {.op = op, .ok = ok, .lost = !ok, .message = "it hangs"};
+
+	assert_int_equal(asked[op >= DB_READ_ROWS].op, op);
+	res.lease = (struct db_lease){.outcome = DB_REGISTERED,
+		.session = {"11111111-0000-0000-0000-000000000001"},
+		.site = 1,
+		.seq = 1,
+		.lease_ms = 3600000};
+	ev.result(ev.arg, &res);
+}
+
+/* A reader that is silent for a while is given up; each time it may be so for longer. */
+static void a_read_may_be_slower_each_time(void **arg)
+{
+	static const int64_t want_ms[] = {5000, 10000, 20000, 40000, 80000, 160000, 160000};
+	static const struct node_callbacks cb = {on_changed, on_phase, on_rearm, on_left};
+	struct db_port port = {hand_submit, hand_disconnect, NULL};
+	struct node_config cfg = {
+		.self = {{{2, 0, 0, 0, 0, 1}}, "server1", "host", "boot", "1", 1, 3600000}};
+	struct node *n = node_new(&cfg, &port, &cb, &peers[0], S);
+
+	(void)arg;
+	node_start(n, S);
+	hand_answer(n, DB_CONNECT, true);
+	hand_answer(n, DB_REGISTER, true);
+	hand_answer(n, DB_LISTEN, true);
+	for (size_t i = 0; i < sizeof(want_ms) / sizeof(want_ms[0]); i++) {
+		assert_int_equal(asked[1].silence_ms, want_ms[i]);
+		asked[1].silence_ms = 0;
+		hand_answer(n, DB_READ_ROWS, false);
+		node_timer(n, S * (int64_t)(i + 2)); /* then it tries again */
+	}
+	hand_answer(n, DB_READ_ROWS, true);
+	node_now(n, S * 100);
+	listener_forget(n->listener, &(struct entity_id){{2, 0, 0, 0, 0, 2}});
+	node_timer(n, S * 100);
+	assert_int_equal(asked[1].silence_ms, 5000); /* as ever, once one was done */
+	node_free(n);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, world_begin, world_end)
@@ -728,6 +788,7 @@ int main(void)
 		T(lost_notifications_are_found_by_the_pulse),
 		T(a_bad_key_does_not_make_it_mute),
 		T(failing_publishes_are_paced),
+		T(a_read_may_be_slower_each_time),
 		T(fenced_by_an_error),
 		T(leaves_at_once),
 		T(leaves_while_the_database_is_away),

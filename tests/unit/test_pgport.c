@@ -91,6 +91,10 @@ static void answer(struct fake_client *c, const char *sql)
 		fake_columns(c, 3);
 		fake_row(c, 3, (const char *const[]){"4", "5", "6"});
 		fake_complete(c);
+	} else if (strstr(sql, "read_") && how && strcmp(how, "row") == 0) {
+		fake_columns(c, 1);
+		fake_row(c, 1, &(const char *){"line one"});
+		fake.silent = true; /* and no end */
 	} else if (strstr(sql, "read_")) {
 		fake_columns(c, 1);
 		fake_row(c, 1, &(const char *){"line one"});
@@ -264,6 +268,66 @@ static void test_a_deadline_of_a_read(void **state)
 	expect_story("8 row line one;8 row line two;8 ok[];");
 }
 
+static void submit_read(int64_t deadline_ms, int64_t silence_ms)
+{
+	struct db_request req = {.op = DB_READ_ROWS,
+		.self = &self,
+		.deadline_ms = deadline_ms,
+		.silence_ms = silence_ms};
+
+	port.submit(port.arg, &req);
+}
+
+/* A server process that hangs amid its rows, on a host that is there. */
+static void test_a_read_that_falls_silent(void **state)
+{
+	(void)state;
+	connected();
+	how = "row";
+	submit_read(15000, 50);
+	run(2);
+	assert_memory_equal(buf_str(&story), "8 row line one;8 lost[]", 23);
+	assert_non_null(strstr(buf_str(&story), "no row of read_rows for 0.05 s"));
+	buf_reset(&story);
+	assert_string_equal(pgport_host(pgport), fake.path); /* the other is not touched */
+	how = NULL; /* nor is one waited for that does not even begin */
+	submit_read(15000, 50);
+	run(1);
+	assert_non_null(strstr(buf_str(&story), "no row of read_rows for 0.05 s"));
+	buf_reset(&story);
+	fake.silent = false;
+	submit_read(15000, 15000);
+	run(3);
+	expect_story("8 row line one;8 row line two;8 ok[];");
+}
+
+/* Rows keep it alive, up to the deadline of the whole. */
+static void one_more_row(void *arg)
+{
+	struct loop_timer **again = arg;
+
+	fake_row(fake_last(), 1, &(const char *){"more"});
+	loop_timer_start(*again, 100);
+}
+
+static void test_a_read_that_goes_on(void **state)
+{
+	struct loop_timer *again;
+
+	(void)state;
+	connected();
+	how = "row";
+	again = loop_timer_new(base, one_more_row, &again);
+	submit_read(3000, 2000);
+	run(1);
+	loop_timer_start(again, 100);
+	while (!strstr(buf_str(&story), "8 lost[]"))
+		run(1);
+	loop_timer_free(again);
+	assert_non_null(strstr(buf_str(&story), "no answer to read_rows within 3 s"));
+	buf_reset(&story);
+}
+
 static void test_errors_are_answers(void **state)
 {
 	(void)state;
@@ -407,6 +471,8 @@ int main(void)
 		TEST(test_a_loss_is_told_once),
 		TEST(test_a_deadline_drops_the_session),
 		TEST(test_a_deadline_of_a_read),
+		TEST(test_a_read_that_falls_silent),
+		TEST(test_a_read_that_goes_on),
 		TEST(test_errors_are_answers),
 		TEST(test_servers_that_will_not_do),
 		TEST(test_a_reader_that_cannot_be_set),
