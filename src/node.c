@@ -65,7 +65,7 @@ static void own_end(void *arg, const struct payload_head *head)
 {
 	struct node *n = arg;
 
-	outbox_compare_end(n->outbox, n->now_us);
+	outbox_compare_end(n->outbox);
 	if (!n->adopted && outbox_count(n->outbox, KEY_DEVICE) > 0)
 		log_notice("outbox", "own states were taken over devices=%zu mailboxes=%zu",
 			outbox_count(n->outbox, KEY_DEVICE), outbox_count(n->outbox, KEY_MAILBOX));

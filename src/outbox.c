@@ -496,7 +496,7 @@ void outbox_refused(struct outbox *o)
 	}
 }
 
-bool outbox_rewind(struct outbox *o, int64_t db_seq, int64_t now_us)
+bool outbox_rewind(struct outbox *o, int64_t db_seq)
 {
 	struct entry *e, *next;
 
@@ -512,24 +512,7 @@ bool outbox_rewind(struct outbox *o, int64_t db_seq, int64_t now_us)
 			entry_make_dirty(o, e);
 		}
 	}
-	(void)now_us;
 	return o->forgotten_seq <= db_seq;
-}
-
-void outbox_force_all(struct outbox *o, int64_t now_us)
-{
-	struct entry *e, *next;
-
-	(void)now_us;
-	for (int kind = 0; kind < KEY_KINDS; kind++) {
-		HASH_ITER(hh, o->table[kind], e, next)
-		{
-			if (!entry_wanted(o, e) && !e->in_db && !e->tomb)
-				continue;
-			e->force = true;
-			entry_make_dirty(o, e);
-		}
-	}
 }
 
 /* ---- comparing with the database's rows ---- */
@@ -607,11 +590,10 @@ static void entry_forget(struct outbox *o, struct entry *e)
 	entry_make_clean(o, e);
 }
 
-void outbox_compare_end(struct outbox *o, int64_t now_us)
+void outbox_compare_end(struct outbox *o)
 {
 	struct entry *e, *next;
 
-	(void)now_us;
 	o->compared = true;
 	for (int kind = 0; kind < KEY_KINDS; kind++) {
 		HASH_ITER(hh, o->table[kind], e, next)

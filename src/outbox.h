@@ -79,8 +79,7 @@ void outbox_refused(struct outbox *o); /* leave these out until they are said an
  * The database is back at db_seq: everything sent after it is dirty again, with force.
  * False: removals after it were forgotten, so that only comparing all rows can tell.
  */
-bool outbox_rewind(struct outbox *o, int64_t db_seq, int64_t now_us);
-void outbox_force_all(struct outbox *o, int64_t now_us);
+bool outbox_rewind(struct outbox *o, int64_t db_seq);
 
 /*
  * Compare with the rows that the database has of us, one call a row between begin and
@@ -91,7 +90,7 @@ void outbox_force_all(struct outbox *o, int64_t now_us);
 void outbox_compare_begin(struct outbox *o, bool adopt);
 bool outbox_compare(struct outbox *o, enum key_kind kind, const char *key,
 	const struct value *v, int64_t seq, int64_t now_us);
-void outbox_compare_end(struct outbox *o, int64_t now_us);
+void outbox_compare_end(struct outbox *o);
 
 /* Does the database have exactly what it should? Only told when nothing is dirty. */
 bool outbox_audit(struct outbox *o, int64_t rows, uint64_t digest);

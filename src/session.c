@@ -388,7 +388,7 @@ static void lease_rewound(struct node *n, int64_t acked_seq)
 			"acked=%lld",
 			(long long)n->lease.seq, (long long)acked_seq);
 	}
-	if (!outbox_rewind(n->outbox, n->lease.seq, n->now_us))
+	if (!outbox_rewind(n->outbox, n->lease.seq))
 		n->comparing = true; /* too far back: compare all rows too */
 }
 

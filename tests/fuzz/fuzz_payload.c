@@ -73,10 +73,10 @@ static void own_row(
 	must(kind < KEY_KINDS && *key && v->state <= STATE_ONHOLD && seq >= 0);
 }
 
-static void own_end(void *arg, int64_t seq)
+static void own_end(void *arg, const struct payload_head *head)
 {
 	(void)arg;
-	must(seq >= 0);
+	must(!head || head->seq >= 0);
 }
 
 static void own_audit(

@@ -140,7 +140,7 @@ static void removed_before_it_is_known(void **arg)
 	assert_false(outbox_compare(o, KEY_DEVICE, "A", &held, 7, 2));
 	assert_false(outbox_compare(o, KEY_DEVICE, "D", &held, 7, 2));
 	assert_true(outbox_compare(o, KEY_DEVICE, "B", &held, 7, 2));
-	outbox_compare_end(o, 2);
+	outbox_compare_end(o);
 	assert_null(outbox_get(o, KEY_DEVICE, "A"));
 	assert_non_null(outbox_get(o, KEY_DEVICE, "B"));
 	assert_null(outbox_get(o, KEY_DEVICE, "D"));
@@ -200,10 +200,10 @@ static void refused_until_said_anew(void **arg)
 	outbox_refused(o);
 	assert_int_equal(outbox_dirty(o), 0);
 	assert_false(say(o, "A", STATE_INUSE, 1)); /* the same: not anew */
-	outbox_force_all(o, 1);
+	outbox_rewind(o, -1);
 	outbox_compare_begin(o, false);
-	outbox_compare_end(o, 1);
-	assert_true(outbox_rewind(o, 0, 1));
+	outbox_compare_end(o);
+	assert_true(outbox_rewind(o, 0));
 	assert_int_equal(take(o, 1), 0);
 	assert_true(outbox_audit(o, 0, 0)); /* not told while something is left out */
 	say(o, "A", STATE_BUSY, 2);
@@ -245,7 +245,7 @@ static void rewound(void **arg)
 	outbox_remove(o, KEY_DEVICE, "gone", 0);
 	deliver(o, 13);
 	say(o, "later", STATE_INUSE, 0); /* not sent yet */
-	assert_true(outbox_rewind(o, 11, 0));
+	assert_true(outbox_rewind(o, 11));
 	take(o, 0);
 	assert_false(force); /* "later" was first, and is not forced: it goes alone */
 	assert_int_equal(nitems, 1);
@@ -258,9 +258,9 @@ static void rewound(void **arg)
 	expect(1, "new", STATE_INUSE, false);
 	outbox_acked(o, 13);
 	assert_int_equal(outbox_dirty(o), 0);
-	assert_true(outbox_rewind(o, 13, 0));
+	assert_true(outbox_rewind(o, 13));
 	assert_int_equal(outbox_dirty(o), 0);
-	assert_true(outbox_rewind(o, 0, 0));
+	assert_true(outbox_rewind(o, 0));
 	assert_int_equal(outbox_dirty(o), 4);
 	outbox_free(o);
 }
@@ -281,7 +281,7 @@ static void rewound_with_an_unanswered_publish(void **arg)
 	outbox_failed(o);
 	say(o, "A", STATE_INUSE, 0); /* equal to what the database has again */
 	outbox_remove(o, KEY_DEVICE, "B", 0);
-	outbox_rewind(o, 15, 0);
+	outbox_rewind(o, 15);
 	take(o, 0);
 	assert_true(force);
 	assert_int_equal(nitems, 3);
@@ -300,7 +300,7 @@ static void force_does_not_stick(void **arg)
 	(void)arg;
 	say(o, "A", STATE_INUSE, 0);
 	deliver(o, 1);
-	outbox_force_all(o, 0);
+	outbox_rewind(o, -1);
 	take(o, 0);
 	assert_true(force);
 	say(o, "A", STATE_BUSY, 0);
@@ -311,7 +311,7 @@ static void force_does_not_stick(void **arg)
 	take(o, 0);
 	assert_false(force);
 	outbox_acked(o, 3);
-	outbox_rewind(o, 2, 0);
+	outbox_rewind(o, 2);
 	take(o, 0);
 	outbox_failed(o); /* failed with force: still with force */
 	take(o, 0);
@@ -339,11 +339,11 @@ static void removals_are_remembered_up_to_a_bound(void **arg)
 	}
 	deliver(o, 7);
 	assert_int_equal(outbox_count(o, KEY_DEVICE), 0);
-	assert_true(outbox_rewind(o, 7, 0));
-	assert_true(outbox_rewind(o, 6, 0)); /* those after 6 are all here */
+	assert_true(outbox_rewind(o, 7));
+	assert_true(outbox_rewind(o, 6)); /* those after 6 are all here */
 	assert_int_equal(outbox_dirty(o), N - 1);
 	deliver(o, 8);
-	assert_false(outbox_rewind(o, 5, 0));
+	assert_false(outbox_rewind(o, 5));
 	outbox_free(o);
 }
 
@@ -367,7 +367,7 @@ static void compare_and_adopt(void **arg)
 	assert_false(compare(o, "other", STATE_BUSY, true));
 	assert_true(compare(o, "Custom:night", STATE_BUSY, true));
 	assert_true(compare(o, "PJSIP/1", STATE_BUSY, false)); /* a report of a run before */
-	outbox_compare_end(o, 100);
+	outbox_compare_end(o);
 	assert_int_equal(outbox_get(o, KEY_DEVICE, "Custom:night")->state, STATE_BUSY);
 	assert_int_equal(outbox_get(o, KEY_DEVICE, "PJSIP/1")->state, STATE_BUSY);
 	assert_int_equal(outbox_count(o, KEY_DEVICE), 5);
@@ -377,7 +377,7 @@ static void compare_and_adopt(void **arg)
 	expect(1, "other", STATE_INUSE, false);
 	expect(2, "missing", STATE_INUSE, false);
 	outbox_acked(o, 41);
-	outbox_rewind(o, 39, 100); /* an adopted one is sent again, too */
+	outbox_rewind(o, 39); /* an adopted one is sent again, too */
 	assert_int_equal(outbox_dirty(o), 5);
 	outbox_free(o);
 }
@@ -425,7 +425,7 @@ static void a_report_sweeps_what_it_does_not_mention(void **arg)
 	say(o, "held", STATE_INUSE, 0);
 	outbox_compare_begin(o, true);
 	outbox_compare(o, KEY_DEVICE, "old", &(struct value){.state = STATE_BUSY}, 40, 100);
-	outbox_compare_end(o, 100);
+	outbox_compare_end(o);
 	outbox_report_begin(o);
 	assert_true(report(o, "A", STATE_INUSE));
 	assert_false(report(o, "A", STATE_INUSE));
@@ -489,7 +489,7 @@ static void a_report_before_the_rows_are_known(void **arg)
 		outbox_compare(o, KEY_DEVICE, "said", &(struct value){.state = 2}, 40, 0));
 	assert_false(outbox_compare(
 		o, KEY_DEVICE, "not mentioned", &(struct value){.state = 2}, 40, 0));
-	outbox_compare_end(o, 0);
+	outbox_compare_end(o);
 	assert_int_equal(outbox_get(o, KEY_MAILBOX, "was two")->fresh, 0);
 	assert_null(outbox_get(o, KEY_MAILBOX, "was not"));
 	assert_int_equal(outbox_count(o, KEY_MAILBOX), 1);
@@ -534,7 +534,7 @@ static void compare_without_adopting(void **arg)
 	assert_false(compare(o, "other", STATE_INUSE, false)); /* held differs */
 	assert_false(compare(o, "stranger", STATE_BUSY, true));
 	assert_false(compare(o, "removed", STATE_INUSE, true)); /* is back */
-	outbox_compare_end(o, 100);
+	outbox_compare_end(o);
 	take(o, 100);
 	assert_int_equal(nitems, 4);
 	expect(0, "other", STATE_INUSE, false);
@@ -548,7 +548,7 @@ static void compare_without_adopting(void **arg)
 	compare(o, "same", STATE_INUSE, true);
 	compare(o, "other", STATE_INUSE, true);
 	compare(o, "missing", STATE_INUSE, true);
-	outbox_compare_end(o, 100);
+	outbox_compare_end(o);
 	assert_int_equal(outbox_dirty(o), 0);
 	outbox_free(o);
 }
@@ -594,7 +594,7 @@ static void adopted_of_a_kind_that_is_not_published(void **arg)
 	outbox_set_published(o, KEY_DEVICE, false, 0);
 	outbox_compare_begin(o, true);
 	assert_true(compare(o, "Custom:x", STATE_BUSY, true));
-	outbox_compare_end(o, 0);
+	outbox_compare_end(o);
 	assert_int_equal(outbox_count(o, KEY_DEVICE), 1);
 	take(o, 0);
 	expect(0, "Custom:x", 0, true);
@@ -746,7 +746,7 @@ static void db_rows_to(struct outbox *o)
 		if (db.rows[k] >= 0)
 			assert_false(outbox_compare(o, kind_of(k), key, &v, db_seq, 0));
 	}
-	outbox_compare_end(o, 0);
+	outbox_compare_end(o);
 }
 
 static void random_statement(struct outbox *o)
@@ -775,7 +775,7 @@ static void random_rewind(struct outbox *o)
 		return;
 	db = history[to];
 	db_seq = to;
-	if (!outbox_rewind(o, to, 0))
+	if (!outbox_rewind(o, to))
 		db_rows_to(o);
 	db_seq++;
 	history[db_seq] = db;

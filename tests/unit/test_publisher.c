@@ -365,7 +365,7 @@ static void forced_and_not_go_apart(void **arg)
 	say_many(5);
 	ask(false, 0);
 	answer("", 0);
-	outbox_force_all(o, 0);
+	outbox_rewind(o, -1);
 	say("new", STATE_BUSY);
 	assert_true(ask(false, 0));
 	assert_true(req.force);

@@ -42,21 +42,29 @@ sub new {
 # In one write, so that the lines are read together: what they do is not divided by answers.
 sub tell { my ($self, @lines) = @_; print { $self->{in} } join('', map { "$_\n" } @lines); return $self }
 
-# Reads on until what came since the last call matches; returns that.
+# Where the line ends in which the match does; false: not yet.
+sub end_of_match {
+    my ($text, $re) = @_;
+    $text =~ $re or return;
+    my $newline = index $text, "\n", $+[0] > $-[0] ? $+[0] - 1 : $+[0];
+    return $newline + 1;
+}
+
+# Reads on until what came since the last call matches; returns that, up to the end of the line. What
+# is behind it waits for the next call.
 sub expect {
     my ($self, $re, $name) = @_;
     my $deadline = time + $Flow::DEADLINE;
     my $select   = IO::Select->new($self->{out});
-    until ($self->{text} =~ $re) {
+    my $end;
+    until ($end = end_of_match($self->{text}, $re)) {
         my $left = $deadline - time;
         last if $left <= 0 || !$select->can_read($left);
         sysread($self->{out}, $self->{text}, 65536, length $self->{text}) or last;
     }
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     like($self->{text}, $re, $name);
-    my $text = $self->{text};
-    $self->{text} = '';
-    return $text;
+    return substr $self->{text}, 0, $end || length $self->{text}, '';
 }
 
 # The log may be on stderr, the sanitizers and valgrind must not.
