@@ -102,7 +102,7 @@ bool counts_parse(const char *text, struct value *out, const char **why)
 		if (*at < '0' || *at > '9')
 			return false;
 		n = strtoul(at, &end, 10);
-		if (n > 1000000 || end - at > 7)
+		if (n > MESSAGES_MAX || end - at > 7)
 			return false;
 		counts[i] = (uint32_t)n;
 		if (*end == '\0') {

@@ -48,7 +48,9 @@ size_t mailbox_len(const char *key);
 bool mailbox_join(const char *mailbox, const char *context, char out[KEY_MAX_BYTES + 1],
 	const char **why);
 
-/* "2", "2/1", "2/1/0": new, old, urgent; each 0 to 1,000,000. */
+/* The most that a count of messages may be: the database's domain says the same. */
+#define MESSAGES_MAX 1000000
+/* "2", "2/1", "2/1/0": new, old, urgent. */
 bool counts_parse(const char *text, struct value *out, const char **why);
 
 #endif

@@ -301,8 +301,8 @@ static bool line_mailbox(
 
 	out->type = LINE_VALUE;
 	out->kind = KEY_MAILBOX;
-	if (!take_int(f, 0, INT32_MAX, &urgent) || !take_int(f, 0, INT32_MAX, &fresh) ||
-		!take_int(f, 0, INT32_MAX, &old) || !take_held(f, &out->value.held))
+	if (!take_int(f, 0, MESSAGES_MAX, &urgent) || !take_int(f, 0, MESSAGES_MAX, &fresh) ||
+		!take_int(f, 0, MESSAGES_MAX, &old) || !take_held(f, &out->value.held))
 		return false;
 	out->value.urgent = (uint32_t)urgent;
 	out->value.fresh = (uint32_t)fresh;

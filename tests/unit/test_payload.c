@@ -327,9 +327,9 @@ static void line_of_a_mailbox(void **arg)
 	assert_int_equal(line.value.old, 3);
 	assert_true(line.value.held);
 	assert_int_equal(line.value.stamp_us, CLOCK - 7);
-	one("M\t2147483647\t0\t0\t-\t7\ta@b\t\n");
+	one("M\t1000000\t0\t0\t-\t7\ta@b\t\n");
 	assert_string_equal(line.key, "a@b@");
-	assert_int_equal(line.value.urgent, INT32_MAX);
+	assert_int_equal(line.value.urgent, MESSAGES_MAX);
 	one("m\t9\t1000\tdefault\n");
 	assert_int_equal(line.type, LINE_REMOVED);
 	assert_int_equal(line.kind, KEY_MAILBOX);
@@ -410,7 +410,8 @@ static void bad_lines(void **arg)
 		"D\t9\t-\t0\tX\n", "D\t-1\t-\t0\tX\n", "D\t2\tx\t0\tX\n", "D\t2\t\t0\tX\n",
 		"D\t2\thh\t0\tX\n", "D\t2\t-\t\tX\n", "D\t2\t-\t9000000000000001\tX\n",
 		"D\t2\t-\t0\t\n", "D\t2\t-\t-9223372036854775809\tX\n", "D\t2\t-\t0\ta\x7f\n",
-		"d\t0\t\n", "M\t-1\t0\t0\t-\t0\t1\td\n", "M\t0\t2147483648\t0\t-\t0\t1\td\n",
+		"d\t0\t\n", "M\t-1\t0\t0\t-\t0\t1\td\n", "M\t0\t1000001\t0\t-\t0\t1\td\n",
+		"M\t1000001\t0\t0\t-\t0\t1\td\n", "M\t0\t0\t1000001\t-\t0\t1\td\n",
 		"M\t0\t0\t99999999999999999999\t-\t0\t1\td\n", "M\t0\t0\t0\t-\t0\t\td\n",
 		"M\t0\t0\t0\t-\t0\t1\ta@b\n", "m\t0\t1\ta@b\n", "E\tpbx\ta\tb\t1\tv\t0\n",
 		"E\tnode\ta\tb\t-1\tv\t0\n", "E\tnode\ta\tb\t2147483648\tv\t0\n",
