@@ -110,7 +110,7 @@ comment on function pgdevstate.static_write(text, interval, text[], int[], text[
 	'writes rows of a static entity; returns how many changed';
 
 -- static_ttl: how long the words of a static entity still count: for functions that take back,
--- which leave that as it is.
+-- which leave that as it is; null: for ever.
 -- Reads: site, entity. Writes: nothing. Errors: PD006 there is no static entity of that name.
 create or replace function pgdevstate.static_ttl(p_name text)
 returns interval
@@ -119,7 +119,9 @@ as $$
 declare
 	v_left interval;
 begin
-	select greatest(e.expires_at - pg_catalog.clock_timestamp(), interval '1 second') into v_left
+	-- greatest() passes over nulls, and null is for ever
+	select case when e.expires_at is not null
+		then greatest(e.expires_at - pg_catalog.clock_timestamp(), interval '1 second') end into v_left
 	from pgdevstate.entity e
 	where e.site = pgdevstate.here() and e.kind = 'static' and e.name = p_name;
 	if not found then

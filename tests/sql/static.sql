@@ -92,6 +92,8 @@ select is(pgdevstate.set_device_state('t1', 'INUSE', 'shortly', '2 hours'), 0, '
 select cmp_ok(expires_at - now(), '>', interval '119 minutes', '... moves the time') from pgdevstate.entity where name = 'shortly';
 select is(pgdevstate.set_device_state('t1', 'INUSE', 'shortly'), 0, 'the same without a time to live');
 select is(expires_at, null, '... ends it') from pgdevstate.entity where name = 'shortly';
+select is(pgdevstate.clear_device_state('t9', 'shortly'), 0, 'taking back where there is none');
+select is(expires_at, null, '... makes none') from pgdevstate.entity where name = 'shortly';
 select pgdevstate.set_device_state('t1', 'INUSE', 'shortly', '1 hour') \g /dev/null
 update pgdevstate.entity set expires_at = clock_timestamp() - interval '1 second' where name = 'shortly';
 select is(count(*), 0::bigint, 'when the time is over nothing counts, though nobody ticked') from pgdevstate.device where device ~ '^t\d';
