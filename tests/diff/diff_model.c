@@ -56,7 +56,7 @@ static struct {
 	struct db_result result[SIDES];
 	struct buf said[SIDES], what;
 	char keys[DEVICES + BOXES][KEY_MAX_BYTES + 1];
-	long counts[DB_OPS], errors;
+	long counts[DB_OPS], statics, errors;
 } d;
 
 static struct uuid next_uuid(void)
@@ -363,16 +363,121 @@ static void step_reconnect(struct client *client)
 
 static void step_remove(struct client *client)
 {
+	struct entity_id statics[] = {model_static_id("sql"), model_static_id("door")};
+	struct entity_id *of = &client->self.entity;
 	char id[ENTITY_ID_TEXT];
-	char *sql = mem_printf(
-		"select pgdevstate.remove('%s')", entity_id_print(&client->self.entity, id));
+	char *sql;
 
+	if (rng_chance(&d.rng, 20))
+		of = &statics[rng_below(&d.rng, 2)];
+	sql = mem_printf("select pgdevstate.remove('%s')", entity_id_print(of, id));
 	buf_reset(&d.what);
 	buf_addf(&d.what, "remove %s", id);
-	buf_adds(&d.said[MODEL],
-		model_remove(d.model, &client->self.entity) ? "    ok\n" : "    refused\n");
+	buf_adds(&d.said[MODEL], model_remove(d.model, of) ? "    ok\n" : "    refused\n");
 	buf_adds(&d.said[REAL], real_exec(d.real, sql) ? "    ok\n" : "    refused\n");
 	free(sql);
+}
+
+static void quote(struct buf *b, const char *text)
+{
+	buf_addc(b, '\'');
+	for (; *text; text++) {
+		if (*text == '\'')
+			buf_addc(b, '\'');
+		buf_addc(b, *text);
+	}
+	buf_addc(b, '\'');
+}
+
+static void static_devices(
+	const struct batch_item *items, size_t n, bool clear, struct buf *sql)
+{
+	buf_addf(sql, "select pgdevstate.%s(array[",
+		clear ? "clear_device_state" : "set_device_state");
+	for (size_t i = 0; i < n; i++) {
+		buf_adds(sql, i ? "," : "");
+		quote(sql, items[i].key);
+	}
+	buf_adds(sql, clear ? "]::text[]" : "]::text[],array[");
+	for (size_t i = 0; i < n && !clear; i++)
+		buf_addf(sql, items[i].removed ? "%snull" : "%s'%s'", i ? "," : "",
+			state_name(items[i].value.state));
+	buf_adds(sql, clear ? "" : "]::text[]");
+}
+
+static void static_mailbox(const struct batch_item *item, struct buf *sql)
+{
+	size_t len = mailbox_len(item->key);
+	char *box = mem_strndup(item->key, len);
+
+	buf_addf(
+		sql, "select pgdevstate.%s(", item->removed ? "clear_mailbox" : "set_mailbox");
+	quote(sql, box);
+	buf_adds(sql, ",");
+	quote(sql, item->key + len + 1);
+	if (!item->removed)
+		buf_addf(
+			sql, ",%u,%u,%u", item->value.fresh, item->value.old, item->value.urgent);
+	free(box);
+}
+
+/* What SQL is called with ends with whose word it is, and for how long. */
+static void static_run(const char *name, int64_t ttl_us, bool clear,
+	const struct batch_item *items, size_t n, struct buf *sql)
+{
+	char *changed;
+
+	buf_addf(sql, ",'%s'", name);
+	if (!clear && ttl_us)
+		buf_addf(sql, ",interval '%lld us'", (long long)ttl_us);
+	buf_adds(sql, clear || ttl_us ? ")" : ",null)");
+	if (clear && (ttl_us = model_static_ttl(d.model, name)) < 0) {
+		buf_adds(&d.said[MODEL], "    refused\n");
+		buf_adds(&d.said[REAL],
+			real_exec(d.real, buf_str(sql)) ? "    ok\n" : "    refused\n");
+		return;
+	}
+	buf_addf(&d.said[MODEL], "    changed %d\n",
+		model_static(d.model, name, ttl_us, items, n));
+	changed = real_ask(d.real, buf_str(sql));
+	buf_addf(&d.said[REAL], "    changed %s\n", changed);
+	free(changed);
+}
+
+/* SQL speaks: of some devices, or of one mailbox. */
+static void step_static(struct client *client)
+{
+	static const int64_t ttls_us[] = {0, 0, 500000, 3000000, 20000000};
+	const char *name = rng_chance(&d.rng, 50) ? "sql" : "door";
+	int64_t ttl_us = ttls_us[rng_below(&d.rng, 5)];
+	struct batch_item items[DEVICES];
+	struct buf sql = {0};
+	size_t n = 0;
+	bool clear = rng_chance(&d.rng, 15);
+
+	(void)client;
+	for (int key = 0; key < DEVICES; key++) {
+		if (rng_chance(&d.rng, 30))
+			item_make(&items[n++], key);
+	}
+	if (rng_chance(&d.rng, 40)) {
+		item_make(&items[0], DEVICES + (int)rng_below(&d.rng, BOXES));
+		n = 1;
+		clear = items[0].removed;
+		static_mailbox(&items[0], &sql);
+	} else {
+		static_devices(items, n, clear, &sql);
+	}
+	for (size_t i = 0; i < n; i++) {
+		items[i].age_us = 0;
+		items[i].value.held = true;
+		items[i].removed = items[i].removed || clear;
+	}
+	buf_reset(&d.what);
+	static_run(name, ttl_us, clear, items, n, &sql);
+	buf_addf(&d.what, "%s", buf_str(&sql));
+	d.statics++;
+	buf_clear(&sql);
 }
 
 static void step_trim(struct client *client)
@@ -399,6 +504,7 @@ static const struct {
 	{15, false, step_read},
 	{3, false, step_reconnect},
 	{2, false, step_remove},
+	{8, false, step_static},
 	{1, false, step_trim},
 };
 
@@ -548,6 +654,6 @@ int main(int argc, char **argv)
 		if (d.counts[op])
 			printf(" %ld %s,", d.counts[op], db_op_name((enum db_op)op));
 	}
-	printf(" %ld refused\n", d.errors / SIDES);
+	printf(" %ld of SQL, %ld refused\n", d.statics, d.errors / SIDES);
 	return 0;
 }

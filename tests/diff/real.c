@@ -64,6 +64,11 @@ bool real_exec(struct real *r, const char *sql)
 	return ok;
 }
 
+char *real_ask(struct real *r, const char *sql)
+{
+	return ask(r->admin, sql);
+}
+
 static void must(struct real *r, const char *sql)
 {
 	if (!real_exec(r, sql))

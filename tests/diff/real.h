@@ -21,6 +21,7 @@ void real_empty(struct real *r); /* as it is after `migrate` */
 void real_set_clock(struct real *r, int64_t now_us);
 /* As administrator. True: it was done. */
 bool real_exec(struct real *r, const char *sql);
+char *real_ask(struct real *r, const char *sql); /* one value; yours to free */
 
 struct real_session *real_open(struct real *r);
 void real_close(struct real_session *s); /* returns when its backend is gone */

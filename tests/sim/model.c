@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <md5.h>
+
 #include "mem.h"
 #include "payload.h"
 
@@ -27,13 +29,14 @@
 struct m_row {
 	bool present;
 	struct value value;
-	int64_t seq;
 };
 
 struct m_entity {
 	struct entity_id id;
 	char name[32], host[32], boot_id[40];
 	int pid;
+	bool is_static;
+	int64_t expires_us; /* static; 0: never */
 	int lease_ms;
 	int journal_from; /* what is before belongs to one that was removed */
 	struct uuid incarnation, session;
@@ -204,6 +207,10 @@ static void line_head(struct buf *b, char letter, const struct m_entity *e)
 
 static void line_entity(struct buf *b, const struct m_entity *e)
 {
+	if (e->is_static) {
+		buf_addf(b, "E\tstatic\t%s\t-\t0\t-\t%lld\n", e->name, (long long)e->since_us);
+		return;
+	}
 	buf_addf(b, "E\tnode\t%s\t%s\t%d\tmodel\t%lld\n", e->name, e->host, e->pid,
 		(long long)e->since_us);
 }
@@ -396,18 +403,25 @@ static void entity_is(
 	e->session = uuid_random();
 }
 
+static struct m_entity *entity_add(struct model *m, const struct entity_id *id)
+{
+	struct m_entity *e = &m->now.entities[m->now.nentities++];
+
+	assert(m->now.nentities <= MOST_ENTITIES);
+	memset(e, 0, sizeof(*e));
+	e->id = *id;
+	e->journal_from = m->now.nchanges;
+	return e;
+}
+
 static struct m_entity *entity_make(struct model *m, const struct db_request *req)
 {
 	struct m_entity *e = entity_of(m, &req->self->entity);
 
 	if (e)
 		return e;
-	assert(m->now.nentities < MOST_ENTITIES);
-	e = &m->now.entities[m->now.nentities++];
-	memset(e, 0, sizeof(*e));
-	e->id = req->self->entity;
+	e = entity_add(m, &req->self->entity);
 	e->incarnation = req->incarnation;
-	e->journal_from = m->now.nchanges;
 	return e;
 }
 
@@ -562,7 +576,6 @@ static int write_item(struct model *m, struct m_entity *e, const struct batch_it
 	row->present = !item->removed;
 	row->value = item->value;
 	row->value.stamp_us = m->clock_us - item->age_us;
-	row->seq = e->seq + 1;
 	written(m, e, item->kind, item->key, item->removed ? NULL : &row->value);
 	if (item->removed)
 		line_removed(lines, item->kind, item->key, item->age_us);
@@ -610,6 +623,111 @@ static void run_publish(
 	out->clock_us = m->clock_us;
 }
 
+/* ---- static entities: what SQL says ---- */
+
+struct entity_id model_static_id(const char *name)
+{
+	struct entity_id id = {{2}};
+	uint8_t md5[MD5_DIGEST_LENGTH];
+	char text[80];
+	MD5_CTX ctx;
+
+	snprintf(text, sizeof(text), "pgdevstate static 0%s", name);
+	MD5Init(&ctx);
+	MD5Update(&ctx, (const uint8_t *)text, strlen(text));
+	MD5Final(md5, &ctx);
+	memcpy(id.bytes + 1, md5, sizeof(id.bytes) - 1);
+	return id;
+}
+
+static struct m_entity *static_get(struct model *m, const char *name)
+{
+	struct entity_id id = model_static_id(name);
+	struct m_entity *e = entity_of(m, &id);
+	struct buf lines = {0};
+
+	if (e)
+		return e;
+	e = entity_add(m, &id);
+	e->is_static = true;
+	e->alive = true;
+	e->incarnation = (struct uuid){"00000000-0000-0000-0000-000000000000"};
+	snprintf(e->name, sizeof(e->name), "%s", name);
+	e->seq = e->since_us = e->moved_us = m->clock_us;
+	line_entity(&lines, e);
+	write_change(m, e, 0, &lines, NULL);
+	buf_clear(&lines);
+	return e;
+}
+
+static bool batch_has(
+	const struct batch_item *items, size_t n, enum key_kind kind, const char *key)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (items[i].kind == kind && strcmp(items[i].key, key) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Its time was over: what it said before must not come back. */
+static int static_forget(struct model *m, struct m_entity *e,
+	const struct batch_item *items, size_t n, struct buf *lines)
+{
+	int changed = 0;
+
+	for (int kind = 0; kind < KEY_KINDS; kind++) {
+		for (int i = 0; i < MOST_KEYS && m->keys[kind][i]; i++) {
+			struct batch_item gone = {
+				.kind = (enum key_kind)kind, .key = m->keys[kind][i], .removed = true};
+
+			if (!batch_has(items, n, gone.kind, gone.key))
+				changed += write_item(m, e, &gone, false, lines);
+		}
+	}
+	return changed;
+}
+
+int64_t model_static_ttl(struct model *m, const char *name)
+{
+	struct entity_id id = model_static_id(name);
+	const struct m_entity *e = entity_of(m, &id);
+
+	if (!e)
+		return -1;
+	if (!e->expires_us)
+		return 0;
+	return e->expires_us - m->clock_us > 1000 * MS ? e->expires_us - m->clock_us
+												   : 1000 * MS;
+}
+
+int model_static(struct model *m, const char *name, int64_t ttl_us,
+	const struct batch_item *items, size_t n)
+{
+	struct m_state before = m->now;
+	struct m_entity *e = static_get(m, name);
+	bool over = !e->alive || (e->expires_us && e->expires_us < m->clock_us);
+	struct buf lines = {0};
+	int64_t was = e->seq;
+	int changed = 0;
+
+	if (over && broken != MODEL_STATIC_COMES_BACK)
+		changed = static_forget(m, e, items, n, &lines);
+	for (size_t i = 0; i < n; i++)
+		changed += write_item(m, e, &items[i], false, &lines);
+	e->alive = true;
+	if (changed > 0 || over) {
+		e->seq = was + 1 > m->clock_us ? was + 1 : m->clock_us;
+		e->moved_us = m->clock_us;
+		write_change(m, e, was, &lines, NULL);
+	}
+	e->expires_us = ttl_us ? m->clock_us + ttl_us : 0;
+	e->beat_us = m->clock_us;
+	commit(m, &before);
+	buf_clear(&lines);
+	return changed;
+}
+
 /* ---- tick ---- */
 
 struct model_tick {
@@ -643,7 +761,7 @@ static int64_t awake_since(struct model *m)
 			struct m_entity *e = &m->now.entities[i];
 			int64_t until_us = awake_until(m, e);
 
-			if (e->beat_us > m->clock_us)
+			if (e->is_static || e->beat_us > m->clock_us)
 				continue;
 			if (e->steady_us <= seen_us + AWAKE_GAP_US && until_us > best_us)
 				best_us = until_us;
@@ -663,7 +781,7 @@ static void tick_leases_anew(struct model *m, int64_t since_us)
 	for (int i = 0; since_us && i < m->now.nentities; i++) {
 		struct m_entity *e = &m->now.entities[i];
 
-		if (!e->alive)
+		if (!e->alive || e->is_static)
 			continue;
 		if (e->beat_us < since_us)
 			e->beat_us = since_us;
@@ -672,6 +790,14 @@ static void tick_leases_anew(struct model *m, int64_t since_us)
 		if (e->steady_us > m->clock_us)
 			e->steady_us = m->clock_us;
 	}
+}
+
+static bool lease_is_over(const struct model *m, const struct m_entity *e)
+{
+	if (e->is_static)
+		return e->expires_us && e->expires_us < m->clock_us &&
+			   broken != MODEL_STATIC_FOR_EVER;
+	return e->beat_us + e->lease_ms * MS < m->clock_us;
 }
 
 static int tick_reap(struct model_session *by, bool dead[])
@@ -684,8 +810,7 @@ static int tick_reap(struct model_session *by, bool dead[])
 	for (int i = 0; i < m->now.nentities; i++) {
 		struct m_entity *e = &m->now.entities[i];
 
-		if (!e->alive || e->beat_us + e->lease_ms * INT64_C(1000) >= m->clock_us ||
-			broken == MODEL_NO_REAPER)
+		if (!e->alive || !lease_is_over(m, e) || broken == MODEL_NO_REAPER)
 			continue;
 		e->alive = false;
 		e->seq += broken == MODEL_REAPER_MOVES_SEQ;
@@ -1228,7 +1353,7 @@ bool model_remove(struct model *m, const struct entity_id *id)
 	struct buf b = {0};
 	char text[ENTITY_ID_TEXT];
 
-	if (!e || (e->alive && e->beat_us + e->lease_ms * INT64_C(1000) > m->clock_us))
+	if (!e || (!e->is_static && e->alive && e->beat_us + e->lease_ms * MS > m->clock_us))
 		return false;
 	buf_addf(&b, "1\tX\t1\t%s\t%s\t%lld\t%lld\n", entity_id_print(id, text),
 		e->incarnation.text, (long long)e->seq, (long long)m->clock_us);

@@ -70,6 +70,13 @@ bool model_tamper_any(struct model *m, const struct entity_id *id, enum key_kind
 	const char *key, const struct value *v);
 /* remove(): forget an entity. False: it is alive, or unknown. */
 bool model_remove(struct model *m, const struct entity_id *id);
+/* set_device_state(), set_mailbox(), clear_...(): what SQL says. ttl_us 0: for ever. How
+ * many rows changed. */
+int model_static(struct model *m, const char *name, int64_t ttl_us,
+	const struct batch_item *items, size_t n);
+/* How long its words still count; 0: for ever; -1: there is none of that name. */
+int64_t model_static_ttl(struct model *m, const char *name);
+struct entity_id model_static_id(const char *name);
 /* The coordinator's token is nobody's any more. */
 void model_forget_token(struct model *m);
 void model_end(struct model_session *s); /* the server closes it; freed with the model */
@@ -97,6 +104,10 @@ enum model_rule {
 	MODEL_REWIND_UNNOTICED,   /* resume() does not compare seq */
 	MODEL_JOURNAL_WITH_HOLES, /* read_journal() gives what it has */
 	MODEL_DEAD_MAY_PUBLISH,   /* publish() does not look whether it was reaped */
+	MODEL_STATIC_FOR_EVER,    /* static entities outlive their time */
+	MODEL_STATIC_COMES_BACK,  /* what they said before it was over counts again */
+	MODEL_LEASES_ANEW_LATE,   /* at the first tick after an outage, not at its end */
+	MODEL_STEADY_IGNORED,     /* any tick after a pause of ticks begins all leases anew */
 	MODEL_NO_REAPER
 };
 void model_break(enum model_rule rule); /* in all models */
