@@ -177,11 +177,11 @@ format: ## rewrite the C files in the house's format
 
 install: all ## DESTDIR, PREFIX, SYSCONFDIR
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(DATADIR) \
-		$(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR) $(addprefix $(DESTDIR)$(MANDIR)/man,1 5 8)
+		$(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR) $(addprefix $(DESTDIR)$(MANDIR)/man,1 5 7 8)
 	install -m 755 $(B)/pgdevstate $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(B)/pgdevstated $(DESTDIR)$(PREFIX)/sbin
 	install -m 644 $(wildcard conf/*.sample) $(DESTDIR)$(DATADIR)
-	for s in 1 5 8; do install -m 644 man/*.$$s $(DESTDIR)$(MANDIR)/man$$s || exit 1; done
+	for s in 1 5 7 8; do install -m 644 man/*.$$s $(DESTDIR)$(MANDIR)/man$$s || exit 1; done
 	install -m 644 conf/pgdevstate.sysusers $(DESTDIR)$(SYSUSERSDIR)/pgdevstate.conf
 	sed -e 's|@SBINDIR@|$(PREFIX)/sbin|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' conf/pgdevstated.service \
 		>$(DESTDIR)$(UNITDIR)/pgdevstated.service

@@ -16,6 +16,7 @@ struct hints;
 struct dialplan;
 struct options;
 struct console;
+struct link_socket;
 
 struct app {
 	struct event_base *base;
@@ -23,10 +24,11 @@ struct app {
 	struct hints *hints;
 	struct dialplan *dialplan;
 	struct options *options;
-	struct console *console; /* NULL until it listens */
-	int verbose;             /* begins as options->verbose */
-	int64_t started_us;      /* monotonic */
-	int64_t reloaded_us;     /* monotonic; 0: never */
+	struct console *console;  /* NULL until it listens */
+	struct link_socket *link; /* NULL until it listens */
+	int verbose;              /* begins as options->verbose */
+	int64_t started_us;       /* monotonic */
+	int64_t reloaded_us;      /* monotonic; 0: never */
 	/* Read the files again. False: kept what was there; `messages` says why, or what
 	 * changed. */
 	bool (*reload)(struct app *app, struct buf *messages);

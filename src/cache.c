@@ -42,6 +42,7 @@ struct cache {
 	int64_t nkeys[KEY_KINDS];
 	struct cache_entity **entities; /* by id */
 	int nentities;
+	unsigned generation;
 	const struct policies *policies; /* of keys: kept in their sums */
 	bool stale;
 	bool unsubscribed[KEY_KINDS];
@@ -372,6 +373,7 @@ struct cache_entity *cache_entity_get(struct cache *c, const struct entity_id *i
 		(size_t)(c->nentities - at) * sizeof(*c->entities));
 	c->entities[at] = e;
 	c->nentities++;
+	c->generation++;
 	return e;
 }
 
@@ -384,6 +386,7 @@ void cache_entity_remove(struct cache *c, struct cache_entity *e)
 	while (e->rows_list)
 		row_remove(c, e->rows_list);
 	c->nentities--;
+	c->generation++;
 	memmove(c->entities + at, c->entities + at + 1,
 		(size_t)(c->nentities - at) * sizeof(*c->entities));
 	free(e);
@@ -398,6 +401,16 @@ struct cache_entity *cache_entity_at(const struct cache *c, int i)
 {
 	assert(i >= 0 && i < c->nentities);
 	return c->entities[i];
+}
+
+unsigned cache_generation(const struct cache *c)
+{
+	return c->generation;
+}
+
+void cache_entity_renamed(struct cache *c)
+{
+	c->generation++;
 }
 
 static void entity_update(struct cache *c, struct cache_entity *e)
@@ -416,12 +429,14 @@ void cache_entity_flags(
 		return;
 	e->head.alive = alive;
 	e->head.reporting = reporting;
+	c->generation++;
 	entity_update(c, e);
 }
 
 void cache_set_self(struct cache *c, struct cache_entity *e, bool self)
 {
 	e->self = self;
+	c->generation++;
 	entity_update(c, e);
 }
 

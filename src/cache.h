@@ -55,6 +55,9 @@ void cache_entity_remove(struct cache *c, struct cache_entity *e); /* and all it
 int cache_entities(const struct cache *c);
 struct cache_entity *cache_entity_at(
 	const struct cache *c, int i); /* in the order of ids */
+/* Another number whenever an entity came, went, or has other flags or another name. */
+unsigned cache_generation(const struct cache *c);
+void cache_entity_renamed(struct cache *c); /* whoever writes cache_entity.who says so */
 
 /*
  * A row counts iff its entity is alive, and (held or the entity is reporting), and heard.

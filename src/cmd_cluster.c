@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "link_socket.h"
 #include "loop.h"
 #include "mem.h"
 #include "node.h"
@@ -158,6 +159,21 @@ static void show_keys(struct call *c, const struct node_status *s)
 	reply_number(r, "Oldest unsent, ms", "oldest_unsent_ms", s->oldest_unsent_us / 1000);
 }
 
+static void show_link(struct call *c, const struct node_status *s)
+{
+	struct reply *r = &c->reply;
+
+	reply_field(r, "Report", "report", "%s", report_state_name(s->report));
+	reply_field(r, "Reporting", "reporting", "%s%s", yes(s->reporting),
+		s->reporting_acked ? "" : " (the database does not know yet)");
+	for (int i = 0; c->app->link && i < LINK_COUNTERS; i++) {
+		const char *name = link_counter_name((enum link_counter)i);
+
+		reply_number(r, name, name,
+			links_counter(link_socket_links(c->app->link), (enum link_counter)i));
+	}
+}
+
 static void show_stats(struct call *c)
 {
 	struct node_status s;
@@ -179,6 +195,7 @@ static void show_stats(struct call *c)
 		const char *name = node_counter_name((enum node_counter)i);
 		reply_number(r, name, name, s.counters[i]);
 	}
+	show_link(c, &s);
 	call_end(c, 0);
 }
 

@@ -2,4 +2,4 @@
 #include "command.h"
 
 const struct command *const command_tables[] = {
-	cmd_cluster, cmd_devstate, cmd_mailbox, cmd_dialplan, cmd_core, NULL};
+	cmd_cluster, cmd_devstate, cmd_mailbox, cmd_dialplan, cmd_link, cmd_core, NULL};

@@ -23,7 +23,7 @@
 
 #include "app.h"
 #include "command.h"
-#include "console_socket.h"
+#include "local_socket.h"
 #include "frame.h"
 #include "log.h"
 #include "loop.h"
@@ -64,7 +64,7 @@ struct client {
 
 struct console {
 	struct app *app;
-	struct console_socket *socket;
+	struct local_socket *socket;
 	struct evconnlistener *listener;
 	struct loop_timer *accept_again;
 	struct loop_timer *reaper;
@@ -430,7 +430,7 @@ void console_verbose(struct console *c, const char *line, const struct call *exc
 
 struct console *console_new(struct app *app, const char *path, char **error)
 {
-	struct console_socket *s = console_socket_open(path, error);
+	struct local_socket *s = local_socket_open(path, "console", "", error);
 	struct console *c;
 
 	if (!s)
@@ -465,6 +465,6 @@ void console_free(struct console *c)
 	loop_timer_free(c->reaper);
 	loop_timer_free(c->accept_again);
 	evconnlistener_free(c->listener);
-	console_socket_close(c->socket);
+	local_socket_close(c->socket);
 	free(c);
 }

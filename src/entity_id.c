@@ -6,9 +6,12 @@
 #include <ifaddrs.h>
 #include <netpacket/packet.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+
+#include "mem.h"
 
 static bool entity_id_usable(const struct entity_id *id)
 {
@@ -111,4 +114,36 @@ bool uuid_parse(const char *text, struct uuid *out)
 bool uuid_equal(const struct uuid *a, const struct uuid *b)
 {
 	return strcmp(a->text, b->text) == 0;
+}
+
+#define KEPT_FILE "entity_id"
+
+bool entity_id_recall(const char *dir, struct entity_id *out)
+{
+	char *path = mem_printf("%s/" KEPT_FILE, dir);
+	FILE *f = fopen(path, "re");
+	char text[ENTITY_ID_TEXT] = "";
+	bool got = f && fgets(text, sizeof(text), f) && entity_id_parse(text, out);
+
+	if (f)
+		fclose(f);
+	free(path);
+	return got;
+}
+
+/* Beside it first, so that there is never half of one. */
+bool entity_id_remember(const char *dir, const struct entity_id *id)
+{
+	char *path = mem_printf("%s/" KEPT_FILE, dir);
+	char *beside = mem_printf("%s.new", path);
+	FILE *f = fopen(beside, "we");
+	char text[ENTITY_ID_TEXT];
+	bool ok = f && fprintf(f, "%s\n", entity_id_print(id, text)) > 0;
+
+	if (f && fclose(f) != 0)
+		ok = false;
+	ok = ok && rename(beside, path) == 0;
+	free(beside);
+	free(path);
+	return ok;
 }

@@ -16,6 +16,13 @@ const char *entity_id_print(const struct entity_id *id, char out[ENTITY_ID_TEXT]
 bool entity_id_equal(const struct entity_id *a, const struct entity_id *b);
 /* The first network interface's MAC that is neither all 00 nor all ff. */
 bool entity_id_from_interfaces(struct entity_id *out);
+/*
+ * Kept in a file of this directory, so that a restarted node begins with the id that its
+ * telephone server gave it. recall: false: there is none.
+ */
+bool entity_id_recall(const char *dir, struct entity_id *out);
+bool entity_id_remember(
+	const char *dir, const struct entity_id *id); /* false: errno is set */
 
 #define UUID_TEXT 37 /* with NUL */
 struct uuid {

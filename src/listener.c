@@ -265,6 +265,7 @@ static void peer_line(struct listener *l, struct peer *p, const struct payload_l
 	case LINE_ENTITY:
 		e->who = line->entity;
 		e->known = true;
+		cache_entity_renamed(l->cache);
 		break;
 	case LINE_HEAD:
 	case LINE_AUDIT:
@@ -892,6 +893,11 @@ struct listener *listener_new(struct cache *c, const struct entity_id *self,
 	l->cb = *cb;
 	l->arg = arg;
 	return l;
+}
+
+void listener_set_self(struct listener *l, const struct entity_id *self)
+{
+	l->self = *self;
 }
 
 void listener_free(struct listener *l)

@@ -47,6 +47,7 @@ struct listener_callbacks {
 struct listener *listener_new(struct cache *c, const struct entity_id *self,
 	const struct listener_callbacks *cb, void *arg);
 void listener_free(struct listener *l);
+void listener_set_self(struct listener *l, const struct entity_id *self);
 
 /* LISTEN was acknowledged: bring everything up to date. `own`: compare own rows as well.
  */

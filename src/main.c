@@ -18,6 +18,7 @@
 #include "console.h"
 #include "dialplan.h"
 #include "hint.h"
+#include "link_socket.h"
 #include "log.h"
 #include "loop.h"
 #include "mem.h"
@@ -26,11 +27,14 @@
 #include "pgport.h"
 #include "service.h"
 
+#define SIGNALS     5
+#define HANDOVER_MS 3000
+
 struct daemon {
 	struct app app;
 	struct pgport *port;
 	struct loop_timer *timer; /* the node's */
-	struct event *signals[4];
+	struct event *signals[SIGNALS];
 	struct service service;
 	char host[256];
 	char boot_id[64];
@@ -93,6 +97,8 @@ static void node_phase_is(void *arg, enum node_phase phase)
 	struct daemon *d = arg;
 
 	service_status(&d->service, node_phase_name(phase));
+	if (d->app.link)
+		links_phase(link_socket_links(d->app.link), phase);
 	if (phase == NODE_READY)
 		log_notice("daemon", "the database is %s", pgport_host(d->port));
 }
@@ -264,6 +270,29 @@ static const char *app_database(struct app *app)
 	return pgport_host(d->port);
 }
 
+static void handed_over(void *arg, bool acked)
+{
+	struct daemon *d = arg;
+
+	(void)acked;
+	loop_stop(d->app.base);
+}
+
+/*
+ * Another process of ours follows within the lease: no goodbye, so that what the
+ * telephone server said goes on counting.
+ */
+static void hand_over(struct daemon *d)
+{
+	if (d->stopping)
+		return;
+	log_notice("daemon", "stopping, to be started again within the lease");
+	service_stopping(&d->service);
+	d->stopping = true;
+	node_now(d->app.node, clock_mono_us());
+	node_when_acked(d->app.node, HANDOVER_MS, handed_over, d);
+}
+
 static void got_signal(evutil_socket_t sig, short what, void *arg)
 {
 	struct daemon *d = arg;
@@ -276,6 +305,8 @@ static void got_signal(evutil_socket_t sig, short what, void *arg)
 		buf_clear(&messages);
 	} else if (sig == SIGUSR1) {
 		log_reopen();
+	} else if (sig == SIGUSR2) {
+		hand_over(d);
 	} else {
 		app_stop(&d->app, true);
 	}
@@ -283,10 +314,10 @@ static void got_signal(evutil_socket_t sig, short what, void *arg)
 
 static void watch_signals(struct daemon *d)
 {
-	static const int numbers[] = {SIGHUP, SIGUSR1, SIGTERM, SIGINT};
+	static const int numbers[SIGNALS] = {SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT};
 
 	signal(SIGPIPE, SIG_IGN);
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < SIGNALS; i++) {
 		signal(numbers[i], SIG_IGN); /* what the loop restores at the end */
 		d->signals[i] = evsignal_new(d->app.base, numbers[i], got_signal, d);
 		event_add(d->signals[i], NULL);
@@ -315,10 +346,41 @@ static struct node_config node_settings(struct daemon *d)
 	return cfg;
 }
 
+/* The telephone server's entity id is ours from now on, and after a restart. */
+static void link_becomes(void *arg, const struct entity_id *id)
+{
+	struct daemon *d = arg;
+
+	d->app.options->entity_id = *id;
+	if (!entity_id_remember(d->app.options->run_directory, id))
+		log_warning("daemon",
+			"cannot write the entity id into the run directory, a restart begins with "
+			"another one: %s",
+			strerror(errno));
+	node_become(d->app.node, id);
+}
+
+static bool link_wire(struct daemon *d, char **error)
+{
+	const struct options *o = d->app.options;
+	struct link_socket_config cfg = {.path = o->link_socket,
+		.group = o->link_group,
+		.link = {.entity = o->entity_id,
+			.entity_is_set = o->has_entity_id,
+			.name = d->system_name,
+			.file = o->file,
+			.version = PGDEVSTATE_VERSION},
+		.become = link_becomes,
+		.arg = d};
+
+	d->app.link = link_socket_new(d->app.base, d->app.node, &cfg, error);
+	return d->app.link != NULL;
+}
+
 /*
  * Stage to stage, as the flow goes:
- *   9 faces -> 2 outbox -> 3 publisher -> pgport -> PostgreSQL (4, 5)
- *   PostgreSQL -> pgport -> 6 listener -> 7 cache -> 8 hints -> 9 faces
+ *   1 link, 9 faces -> 2 outbox -> 3 publisher -> pgport -> PostgreSQL (4, 5)
+ *   PostgreSQL -> pgport -> 6 listener -> 7 cache -> 8 hints -> 9 faces, 1 link
  * Stages 2 to 7 are wired inside node.c; false: `errors` says why.
  */
 static bool wire(struct daemon *d, struct buf *errors)
@@ -337,21 +399,23 @@ static bool wire(struct daemon *d, struct buf *errors)
 	d->port = pgport_new(app->base, app->options->conninfo, "pgdevstated", &error);
 	if (d->port)
 		app->console = console_new(app, app->options->socket, &error);
-	if (!app->console) {
-		buf_addf(errors, "%s\n", error);
-		free(error);
-		return false;
+	if (app->console) {
+		port = pgport_port(d->port);
+		d->timer = loop_timer_new(app->base, node_tick, d);
+		app->node = node_new(&cfg, &port, &from_node, d, clock_mono_us());
+		pgport_set_events(d->port, &from_port);
 	}
-	port = pgport_port(d->port);
-	d->timer = loop_timer_new(app->base, node_tick, d);
-	app->node = node_new(&cfg, &port, &from_node, d, clock_mono_us());
-	pgport_set_events(d->port, &from_port);
-	return true;
+	if (app->console && link_wire(d, &error))
+		return true;
+	buf_addf(errors, "%s\n", error);
+	free(error);
+	return false;
 }
 
 static void unwire(struct daemon *d)
 {
 	console_free(d->app.console);
+	link_socket_free(d->app.link);
 	loop_timer_free(d->timer);
 	pgport_free(d->port);
 	node_free(d->app.node);
@@ -359,7 +423,7 @@ static void unwire(struct daemon *d)
 	dialplan_free(d->app.dialplan);
 	options_free(d->app.options);
 	free(d->system_name);
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < SIGNALS; i++) {
 		if (d->signals[i])
 			event_free(d->signals[i]);
 	}
@@ -502,8 +566,8 @@ static int run(struct daemon *d)
 		app->options->system_name, (int)getpid());
 	if (!app->options->has_entity_id)
 		log_notice("daemon",
-			"the entity id is the MAC address of the first network interface; "
-			"set entity_id in [options] if that can change");
+			"entity_id is auto: the id is that of the telephone server that was linked "
+			"last, else the MAC address of the first network interface");
 	log_lines(LOG_LEVEL_WARNING, app->options->warnings);
 	watch_signals(d);
 	service_ready(&d->service);
@@ -539,6 +603,8 @@ int main(int argc, char **argv)
 	if (!open_log(&d, &errors) ||
 		!service_begin(&d.service, d.app.options->run_directory, !a.foreground, &errors))
 		return fail(&d, &errors);
+	if (!d.app.options->has_entity_id)
+		entity_id_recall(d.app.options->run_directory, &d.app.options->entity_id);
 	read_host(&d);
 	d.app.base = loop_new();
 	d.app.started_us = clock_mono_us();

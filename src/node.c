@@ -22,6 +22,8 @@ static void cache_changed(void *arg, enum key_kind kind, const char *key,
 	struct node *n = arg;
 
 	n->cb.changed(n->arg, kind, key, was, now);
+	if (n->touched)
+		n->touched(n->touched_arg, kind, key);
 }
 
 static void cache_touched(void *arg, enum key_kind kind, const char *key)
@@ -30,6 +32,8 @@ static void cache_touched(void *arg, enum key_kind kind, const char *key)
 
 	if (kind == KEY_DEVICE)
 		trace_device(n->cache, key);
+	if (n->touched)
+		n->touched(n->touched_arg, kind, key);
 }
 
 /* ---- stage 6 -> 2, 5: what the listener hears of ourselves and of the cluster ---- */
@@ -268,6 +272,7 @@ int64_t node_next_us(const struct node *n)
 
 void node_leave(struct node *n, bool deliver)
 {
+	n->becoming = false;
 	session_leave(n, deliver);
 }
 
@@ -317,6 +322,44 @@ void node_reclaim(struct node *n)
 	cache_sweep(n->cache, n->self);
 }
 
+/* ---- another entity id ---- */
+
+void node_become(struct node *n, const struct entity_id *id)
+{
+	char text[ENTITY_ID_TEXT];
+
+	log_notice("session",
+		"leaving, to come back with the telephone server's entity id %s",
+		entity_id_print(id, text));
+	n->becoming = true;
+	n->next_id = *id;
+	session_leave(n, false);
+}
+
+/* What was our entity is one like any other; what it said is said by the new one. */
+void node_reborn(struct node *n)
+{
+	struct entity_id was = n->cfg.self.entity;
+
+	n->becoming = false;
+	n->cfg.self.entity = n->next_id;
+	publisher_reset(n->publisher);
+	outbox_restart(n->outbox);
+	lease_init(&n->lease);
+	coordinator_disconnected(&n->coordinator);
+	listener_disconnected(n->listener);
+	listener_set_self(n->listener, &n->next_id);
+	cache_set_self(n->cache, n->self, false);
+	cache_entity_flags(n->cache, n->self, false, false);
+	listener_forget(n->listener, &was);
+	n->self = cache_entity_get(n->cache, &n->next_id);
+	n->adopted = false;
+	n->comparing = false;
+	n->holder[0] = '\0';
+	n->yielded = true;
+	node_reclaim(n);
+}
+
 /* ---- own statements ---- */
 
 void node_set(struct node *n, enum key_kind kind, const char *key, const struct value *v)
@@ -361,6 +404,23 @@ void node_stamp(
 struct cache *node_cache(struct node *n)
 {
 	return n->cache;
+}
+
+const struct value *node_said(struct node *n, enum key_kind kind, const char *key)
+{
+	return outbox_get(n->outbox, kind, key);
+}
+
+size_t node_said_count(struct node *n, enum key_kind kind)
+{
+	return outbox_count(n->outbox, kind);
+}
+
+void node_on_touched(
+	struct node *n, void (*fn)(void *arg, enum key_kind kind, const char *key), void *arg)
+{
+	n->touched = fn;
+	n->touched_arg = arg;
 }
 
 enum device_state node_device_state(struct node *n, const char *device)

@@ -55,6 +55,8 @@ void node_now(struct node *n, int64_t now_us); /* before events() and the calls 
 struct db_events node_events(struct node *n);
 /* Leave the cluster; `deliver`: what is dirty first (bounded). left() is called. */
 void node_leave(struct node *n, bool deliver);
+/* Leave the cluster, and come back under another entity id with all that was said. */
+void node_become(struct node *n, const struct entity_id *id);
 void node_reconfigure(struct node *n, const bool publish[KEY_KINDS],
 	const bool subscribe[KEY_KINDS], int stale_after_ms);
 
@@ -121,6 +123,12 @@ void node_cancel_ping(struct node *n, int64_t nonce);
 
 /* Looking. */
 struct cache *node_cache(struct node *n);
+/* What this node says of a key itself, and of how many; NULL: nothing. */
+const struct value *node_said(struct node *n, enum key_kind kind, const char *key);
+size_t node_said_count(struct node *n, enum key_kind kind);
+/* Called for each fact of a key that was applied, whether its sum moved or not. */
+void node_on_touched(struct node *n,
+	void (*fn)(void *arg, enum key_kind kind, const char *key), void *arg);
 enum device_state node_device_state(struct node *n, const char *device);
 
 enum node_counter {

@@ -64,6 +64,8 @@ struct node {
 	struct cache_entity *self;
 
 	struct node_report report;
+	void (*touched)(void *arg, enum key_kind kind, const char *key);
+	void *touched_arg;
 
 	/* the session (session.c) */
 	enum node_phase phase;
@@ -75,6 +77,8 @@ struct node {
 	bool adopted;     /* own rows were compared once by this process */
 	bool comparing;   /* own rows are to be compared before we publish */
 	bool leaving;
+	bool becoming; /* comes back under next_id */
+	struct entity_id next_id;
 	int64_t leave_until_us;
 	int64_t retry_us; /* DOWN: connect; REFUSED: register again */
 	int64_t retry_delay_us;
@@ -113,6 +117,7 @@ void node_stamp(
 	struct node *n, const struct batch_item *items, size_t nitems, int64_t clock_us);
 void node_yield(struct node *n);   /* another process holds our id: show what it says */
 void node_reclaim(struct node *n); /* the id is ours again */
+void node_reborn(struct node *n);  /* it has left: it is next_id from now on */
 
 /* node_report.c */
 /* The database's flag, when own rows were read for the first time. */

@@ -18,10 +18,11 @@
 #include "pginfo.h"
 #include "suggest.h"
 
-#define CHANNEL_TYPE  "event_channel"
-#define SOCKET_NAME   "pgdevstated.ctl"
-#define DIALPLAN_NAME "extensions.conf"
-#define OPTIONS_MAX   32 /* more than the table has; asserted */
+#define CHANNEL_TYPE     "event_channel"
+#define SOCKET_NAME      "pgdevstated.ctl"
+#define LINK_SOCKET_NAME "pgdevstate.link"
+#define DIALPLAN_NAME    "extensions.conf"
+#define OPTIONS_MAX      32 /* more than the table has; asserted */
 
 _Static_assert(
 	(int)EVENT_DEVICE_STATE == (int)KEY_DEVICE && (int)EVENT_MWI == (int)KEY_MAILBOX,
@@ -66,7 +67,9 @@ static bool bad_value(struct reading *r, const struct option *opt,
 static void set_entity_id(
 	struct reading *r, const struct option *opt, const struct conf_entry *e)
 {
-	r->o->has_entity_id = true;
+	r->o->has_entity_id = strcasecmp(e->value, "auto") != 0;
+	if (!r->o->has_entity_id)
+		return;
 	if (!entity_id_parse(e->value, &r->o->entity_id))
 		bad_value(r, opt, e, "not an entity id (all 00 and all ff are none)");
 }
@@ -105,6 +108,16 @@ static void set_path(
 		bad_value(r, opt, e, "it is empty");
 	else
 		set_path_or_none(r, opt, e);
+}
+
+static void set_group(
+	struct reading *r, const struct option *opt, const struct conf_entry *e)
+{
+	const char *why;
+
+	if (*e->value && !name_check(e->value, strlen(e->value), &why))
+		bad_value(r, opt, e, why);
+	replace(field(r->o, opt), mem_strdup(e->value));
 }
 
 static bool parse_number(
@@ -209,6 +222,7 @@ static void (*const setters[OPTION_TYPES])(
 	[OPTION_NAME] = set_name,
 	[OPTION_PATH] = set_path,
 	[OPTION_PATH_OR_NONE] = set_path_or_none,
+	[OPTION_GROUP] = set_group,
 	[OPTION_NUMBER] = set_number,
 	[OPTION_SECONDS] = set_seconds,
 	[OPTION_CONNINFO] = set_conninfo,
@@ -395,18 +409,18 @@ static void find_dialplan(struct reading *r)
 		*r->o->dialplan = '\0';
 }
 
-static void find_socket(struct reading *r)
+static void find_socket(struct reading *r, char **path, const char *name,
+	const char *whose, const char *option)
 {
 	size_t max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
 
-	if (!r->o->socket)
-		r->o->socket = absolute(r->o->run_directory, SOCKET_NAME);
-	if (strlen(r->o->socket) > max)
+	if (!*path)
+		*path = absolute(r->o->run_directory, name);
+	if (strlen(*path) > max)
 		conf_complain(r->errors, r->conf->file, 0,
-			"the console's socket %s has a path of %zu bytes, the system allows %zu; set "
-			"a "
-			"shorter run_directory or socket in [options]",
-			r->o->socket, strlen(r->o->socket), max);
+			"the %s's socket %s has a path of %zu bytes, the system allows %zu; set a "
+			"shorter run_directory or %s in [options]",
+			whose, *path, strlen(*path), max, option);
 }
 
 static bool says_something(const struct event_channel *c)
@@ -444,7 +458,8 @@ static void fill_in(struct reading *r)
 	find_entity_id(r);
 	find_system_name(r);
 	find_dialplan(r);
-	find_socket(r);
+	find_socket(r, &r->o->socket, SOCKET_NAME, "console", "socket");
+	find_socket(r, &r->o->link_socket, LINK_SOCKET_NAME, "link", "link_socket");
 	find_warnings(r);
 	if (!r->o->conninfo)
 		conf_complain(r->errors, r->conf->file, 0,
@@ -559,6 +574,8 @@ void options_free(struct options *o)
 	free(o->system_name);
 	free(o->run_directory);
 	free(o->socket);
+	free(o->link_socket);
+	free(o->link_group);
 	free(o->dialplan);
 	free(o->log_file);
 	free(o->conninfo);

@@ -24,12 +24,15 @@ struct event_channel {
 struct options {
 	char *file; /* where it was read from, absolute */
 	struct entity_id entity_id;
-	bool has_entity_id;  /* set in the file; else the first usable MAC was taken */
-	char *system_name;   /* default: the host's name */
+	bool
+		has_entity_id; /* set in the file; else ("auto") the first usable MAC was taken */
+	char *system_name; /* default: the host's name */
 	char *run_directory; /* default /run/pgdevstate; holds the console's socket */
 	char *socket;   /* the console's; default run_directory/pgdevstated.ctl; absolute */
 	char *dialplan; /* absolute path of extensions.conf; "" for none */
 	char *log_file; /* "": stderr with -f, else syslog */
+	char *link_socket; /* default run_directory/pgdevstate.link; absolute */
+	char *link_group;  /* of the link's socket; "": the node's own */
 	int debug, verbose;
 	int lease_ms;       /* `lease` in seconds, default 10 */
 	int stale_after_ms; /* `stale_after` in seconds, default 60 */

@@ -12,23 +12,33 @@
 
 const struct option option_table[] = {
 	{IN_OPTIONS(entity_id), .name = "entity_id", .alias = "entityid",
-		.type = OPTION_ENTITY_ID,
-		.default_help = "the first MAC address that is neither all 00 nor all ff",
-		.example = "01:23:45:67:89:ab",
-		.help = "The node's id in the cluster. It must be unique: machines that were "
-				"cloned may "
-				"share a MAC address."},
+		.type = OPTION_ENTITY_ID, .default_help = "auto", .example = "01:23:45:67:89:ab",
+		.help =
+			"The node's id in the cluster. auto: that of the telephone server that is "
+			"linked; until one says its own, the first MAC address that is neither all "
+			"00 "
+			"nor all ff. It must be unique: machines that were cloned may share a MAC "
+			"address."},
 	{IN_OPTIONS(system_name), .name = "system_name", .alias = "systemname",
 		.type = OPTION_NAME, .default_help = "the host's name", .example = "server1",
 		.help =
 			"The node's name, for people: in listings, logs and the console's prompt."},
 	{IN_OPTIONS(run_directory), .name = "run_directory", .alias = "rundir",
 		.type = OPTION_PATH, .def = "/run/pgdevstate",
-		.help = "Where the node keeps the console's socket while it runs."},
+		.help = "Where the node keeps its sockets while it runs."},
 	{IN_OPTIONS(socket), .name = "socket", .type = OPTION_PATH,
 		.default_help = "pgdevstated.ctl in run_directory",
 		.example = "/run/pgdevstate/pgdevstated.ctl",
 		.help = "The console's socket. Its path may have 107 bytes."},
+	{IN_OPTIONS(link_socket), .name = "link_socket", .type = OPTION_PATH,
+		.default_help = "pgdevstate.link in run_directory",
+		.example = "/run/pgdevstate/pgdevstate.link",
+		.help = "The socket for telephone servers and other programs: "
+				"pgdevstate-link(7). Its path may have 107 bytes."},
+	{IN_OPTIONS(link_group), .name = "link_group", .type = OPTION_GROUP, .def = "",
+		.default_help = "none: the group that the node runs as", .example = "asterisk",
+		.help = "The group whose members may use the link's socket. The node's user must "
+				"be in it, or root."},
 	{IN_OPTIONS(dialplan), .name = "dialplan", .type = OPTION_PATH_OR_NONE,
 		.reloadable = true,
 		.default_help = "extensions.conf beside this file, where there is one",
@@ -111,10 +121,11 @@ size_t option_names(const char *section, const char **out)
 void option_print_legal(const struct option *opt, struct buf *out)
 {
 	static const char *const texts[OPTION_TYPES] = {
-		[OPTION_ENTITY_ID] = "six bytes, like 01:23:45:67:89:ab",
+		[OPTION_ENTITY_ID] = "six bytes, like 01:23:45:67:89:ab, or auto",
 		[OPTION_NAME] = "1 to 255 bytes of UTF-8",
 		[OPTION_PATH] = "a path",
 		[OPTION_PATH_OR_NONE] = "a path, or nothing",
+		[OPTION_GROUP] = "a group, or nothing",
 		[OPTION_CONNINFO] = "a connection string",
 		[OPTION_CHANNEL_TYPE] = "event_channel",
 		[OPTION_PUBLISH] = "device_state, mwi",

@@ -11,6 +11,7 @@ enum option_type {
 	OPTION_NAME,
 	OPTION_PATH, /* must not be empty */
 	OPTION_PATH_OR_NONE,
+	OPTION_GROUP,
 	OPTION_NUMBER,
 	OPTION_SECONDS, /* kept in milliseconds */
 	OPTION_CONNINFO,

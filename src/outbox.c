@@ -628,6 +628,27 @@ bool outbox_audit(struct outbox *o, int64_t rows, uint64_t digest)
 	return rows == 0 && digest == 0;
 }
 
+void outbox_restart(struct outbox *o)
+{
+	struct entry *e, *next;
+
+	assert(TAILQ_EMPTY(&o->in_flight));
+	for (int kind = 0; kind < KEY_KINDS; kind++) {
+		HASH_ITER(hh, o->table[kind], e, next)
+		{
+			o->nrefused -= e->refused;
+			e->refused = e->in_db = e->unsure = e->force = e->doubtful = false;
+			e->sent_seq = 0;
+			if (entry_wanted(o, e))
+				entry_make_dirty(o, e);
+			else
+				entry_make_clean(o, e);
+		}
+	}
+	o->compared = false;
+	o->forgotten_seq = 0;
+}
+
 /* ---- looking ---- */
 
 size_t outbox_dirty(const struct outbox *o)

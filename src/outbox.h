@@ -95,6 +95,10 @@ void outbox_compare_end(struct outbox *o);
 /* Does the database have exactly what it should? Only told when nothing is dirty. */
 bool outbox_audit(struct outbox *o, int64_t rows, uint64_t digest);
 
+/* Another entity's from now on: what is said is to be said anew, the rest is forgotten.
+ */
+void outbox_restart(struct outbox *o);
+
 size_t outbox_dirty(const struct outbox *o); /* with those in flight */
 int64_t outbox_oldest_us(const struct outbox *o, int64_t now_us); /* age of the oldest */
 

@@ -94,6 +94,15 @@ static void error_remember(struct node *n, const char *reason)
 static void left(struct node *n)
 {
 	n->leaving = false;
+	if (n->becoming) {
+		node_reborn(n);
+		n->reading = false;
+		n->listening = false;
+		n->npings = 0;
+		n->retry_us = n->now_us;
+		phase_set(n, NODE_DOWN);
+		return;
+	}
 	phase_set(n, NODE_LEFT);
 	n->cb.left(n->arg);
 }
@@ -236,6 +245,8 @@ static void leave_unheld(struct node *n)
 	n->port.disconnect(n->port.arg, "left");
 	n->asking = false;
 	left(n);
+	if (n->phase == NODE_DOWN)
+		session_kick(n);
 }
 
 static void ask_in_session(struct node *n)

@@ -13,6 +13,7 @@ is_deeply(\@found, [qw(
     /usr/sbin/pgdevstated
     /usr/share/man/man1/pgdevstate.1
     /usr/share/man/man5/pgdevstate.conf.5
+    /usr/share/man/man7/pgdevstate-link.7
     /usr/share/man/man8/pgdevstated.8
     /usr/share/pgdevstate/extensions.conf.sample
     /usr/share/pgdevstate/pgdevstate.conf.sample

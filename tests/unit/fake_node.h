@@ -14,6 +14,9 @@
 
 struct node {
 	struct cache *cache;
+	size_t said_count; /* more than there really are */
+	void (*touched)(void *arg, enum key_kind kind, const char *key);
+	void *touched_arg;
 	struct cache_entity *self;
 	struct node_status status;
 	struct buf said; /* a line for each node_set() and node_remove() */
@@ -110,7 +113,91 @@ void node_cancel_ping(struct node *n, int64_t nonce)
 		n->pong_arg = NULL;
 }
 
+/* ---- what the link says ---- */
+
+const char *report_state_name(enum report_state s)
+{
+	static const char *const names[] = {"none", "kept", "awaited", "open", "complete"};
+
+	return names[s];
+}
+
+static inline void fake_report(struct node *n, enum report_state s, const char *what)
+{
+	n->status.report = s;
+	buf_addf(&n->said, "%s\n", what);
+}
+
+void node_report_up(struct node *n)
+{
+	fake_report(n, REPORT_AWAITED, "up");
+}
+
+void node_report_begin(struct node *n)
+{
+	fake_report(n, REPORT_OPEN, "begin");
+}
+
+void node_report_end(struct node *n)
+{
+	fake_report(n, REPORT_COMPLETE, "end");
+}
+
+void node_report_lost(struct node *n)
+{
+	fake_report(n, REPORT_KEPT, "lost");
+}
+
+void node_report_bye(struct node *n)
+{
+	fake_report(n, REPORT_NONE, "bye");
+}
+
+void node_report_set(
+	struct node *n, enum key_kind kind, const char *key, const struct value *v)
+{
+	node_set(n, kind, key, v);
+}
+
+bool node_report_remove(struct node *n, enum key_kind kind, const char *key)
+{
+	return node_remove(n, kind, key);
+}
+
+const struct value *node_said(struct node *n, enum key_kind kind, const char *key)
+{
+	return cache_get(n->cache, n->self, kind, key);
+}
+
+size_t node_said_count(struct node *n, enum key_kind kind)
+{
+	return (size_t)n->self->rows[kind] + (kind == KEY_DEVICE ? n->said_count : 0);
+}
+
+void node_on_touched(
+	struct node *n, void (*fn)(void *arg, enum key_kind kind, const char *key), void *arg)
+{
+	n->touched = fn;
+	n->touched_arg = arg;
+}
+
 /* ---- for the tests ---- */
+
+static inline void fake_touched(void *arg, enum key_kind kind, const char *key)
+{
+	struct node *n = arg;
+
+	if (n->touched)
+		n->touched(n->touched_arg, kind, key);
+}
+
+static inline void fake_changed(void *arg, enum key_kind kind, const char *key,
+	const struct sum *was, const struct sum *now)
+{
+	(void)was;
+	(void)now;
+	fake_touched(arg, kind, key);
+}
 
 /* The answer of the database, when a command waits for one. */
 static inline void fake_ack(struct node *n, bool acked)
@@ -151,10 +238,10 @@ static inline void fake_says(
 
 static inline struct node *fake_node_new(void)
 {
-	static const struct cache_callbacks none = {NULL, NULL};
+	static const struct cache_callbacks cb = {fake_changed, fake_touched};
 	struct node *n = calloc(1, sizeof(*n));
 
-	n->cache = cache_new(&none, NULL);
+	n->cache = cache_new(&cb, n);
 	n->status.phase = NODE_READY;
 	n->status.last_error = n->status.holder = "";
 	n->status.site = 1;

@@ -6,7 +6,9 @@
 #include <cmocka.h>
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "entity_id.h"
 
@@ -95,6 +97,33 @@ static void an_interface_gives_a_usable_one(void **arg)
 	assert_true(entity_id_equal(&id, &again));
 }
 
+static void is_kept_in_a_directory(void **arg)
+{
+	char dir[] = "/tmp/entity-id-XXXXXX", path[64];
+	struct entity_id id = {{1, 2, 3, 4, 5, 6}}, got = {{9}};
+	FILE *f;
+
+	(void)arg;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/entity_id", dir);
+	assert_false(entity_id_recall(dir, &got));
+	assert_true(entity_id_remember(dir, &id));
+	assert_true(entity_id_recall(dir, &got));
+	assert_true(entity_id_equal(&id, &got));
+	id.bytes[0] = 7;
+	assert_true(entity_id_remember(dir, &id));
+	assert_true(entity_id_recall(dir, &got));
+	assert_int_equal(got.bytes[0], 7);
+	f = fopen(path, "w"); /* cut by a full disk, or written by hand */
+	fputs("01:23:45", f);
+	fclose(f);
+	assert_false(entity_id_recall(dir, &got));
+	assert_int_equal(got.bytes[0], 7);
+	unlink(path);
+	rmdir(dir);
+	assert_false(entity_id_remember(dir, &id));
+}
+
 static void random_uuids(void **arg)
 {
 	enum { N = 300 };
@@ -150,6 +179,7 @@ int main(void)
 		cmocka_unit_test(is_cut_anywhere),
 		cmocka_unit_test(compares),
 		cmocka_unit_test(an_interface_gives_a_usable_one),
+		cmocka_unit_test(is_kept_in_a_directory),
 		cmocka_unit_test(random_uuids),
 		cmocka_unit_test(uuids_are_parsed),
 	};

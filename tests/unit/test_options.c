@@ -79,6 +79,8 @@ static void test_defaults(void **state)
 	assert_string_equal(o->socket, "/run/pgdevstate/pgdevstated.ctl");
 	assert_string_equal(o->dialplan, "");
 	assert_string_equal(o->log_file, "");
+	assert_string_equal(o->link_socket, "/run/pgdevstate/pgdevstate.link");
+	assert_string_equal(o->link_group, "");
 	assert_int_equal(o->debug, 0);
 	assert_int_equal(o->verbose, 3);
 	assert_int_equal(o->lease_ms, 10000);
@@ -94,6 +96,7 @@ static void test_everything(void **state)
 	struct options *o = parse_good(
 		ID "system_name = Server \xC3\x84 1\nrun_directory = run\nsocket = /tmp/s\n"
 		   "dialplan = ../d/e.conf\nlog_file = log\ndebug = 10\nverbose=0\nlease = 3600\n"
+		   "link_socket = l/s\nlink_group = asterisk\n"
 		   "stale_after => 0\n[postgresql]\nconninfo = host=a,b dbname=x "
 		   "password='p\\;='\n");
 
@@ -103,6 +106,8 @@ static void test_everything(void **state)
 	assert_string_equal(o->socket, "/tmp/s");
 	assert_string_equal(o->dialplan, "/etc/x/../d/e.conf");
 	assert_string_equal(o->log_file, "/etc/x/log");
+	assert_string_equal(o->link_socket, "/etc/x/l/s");
+	assert_string_equal(o->link_group, "asterisk");
 	assert_int_equal(o->debug, 10);
 	assert_int_equal(o->verbose, 0);
 	assert_int_equal(o->lease_ms, 3600000);
@@ -165,7 +170,7 @@ static void test_bad_values(void **state)
 		text = mem_printf("[options]\nentity_id = %s\n" DB, ids[i]);
 		error = mem_printf(
 			"/etc/x/p.conf:2: entity_id = %s: not an entity id (all 00 and all "
-			"ff are none); legal: six bytes, like 01:23:45:67:89:ab\n",
+			"ff are none); legal: six bytes, like 01:23:45:67:89:ab, or auto\n",
 			ids[i]);
 		assert_error(text, error);
 		free(text);
@@ -204,8 +209,8 @@ static void test_unknown_options(void **state)
 	assert_error(ID "leese = 5\n" DB "host = x\n[mwi]\ntype=event_channel\npublish=mwi\n",
 		"/etc/x/p.conf:3: unknown option 'leese' in [options]; did you mean 'lease'?; "
 		"legal: "
-		"entity_id, system_name, run_directory, socket, dialplan, log_file, debug, "
-		"verbose, "
+		"entity_id, system_name, run_directory, socket, link_socket, link_group, "
+		"dialplan, log_file, debug, verbose, "
 		"lease, stale_after\n"
 		"/etc/x/p.conf:6: unknown option 'host' in [postgresql]; legal: conninfo\n"
 		"/etc/x/p.conf:9: unknown option 'publish' in [mwi]; legal: type, publish_event, "
@@ -448,6 +453,15 @@ static void test_relative_file(void **state)
 	options_free(o);
 }
 
+static void test_auto_entity_id(void **state)
+{
+	struct options *o = parse_good("[options]\nentity_id = Auto\n" DB);
+
+	(void)state;
+	assert_false(o->has_entity_id);
+	options_free(o);
+}
+
 static void assert_diff(const char *old_text, const char *new_text, const char *diff)
 {
 	struct options *a = parse_good(old_text), *b = parse_good(new_text);
@@ -472,7 +486,8 @@ static void test_diff(void **state)
 	assert_diff(ID DB,
 		"[options]\nentity_id=00:00:00:00:00:01\nlease=11\nsystem_name=zz\nrundir=/x\n"
 		"log_file=/l\n[postgresql]\nconninfo=dbname=y\n",
-		"entity_id, system_name, run_directory, socket, log_file, lease, conninfo");
+		"entity_id, system_name, run_directory, socket, link_socket, log_file, lease, "
+		"conninfo");
 }
 
 /* ---- what is printed from the table ---- */
@@ -587,6 +602,7 @@ int main(void)
 		cmocka_unit_test(test_errors_of_lines_too),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_relative_file),
+		cmocka_unit_test(test_auto_entity_id),
 		cmocka_unit_test(test_diff),
 		cmocka_unit_test(test_sample_is_good),
 		cmocka_unit_test(test_sample_examples_are_good),

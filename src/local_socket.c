@@ -1,8 +1,9 @@
-/* Layer 0: the console's unix socket. */
-#include "console_socket.h"
+/* Layer 0: a daemon's unix socket. */
+#include "local_socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <libgen.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -63,40 +64,58 @@ static bool make_room(const struct sockaddr_un *addr, char **error)
 	return true;
 }
 
+static bool give_to_group(const char *path, const char *group, char **error)
+{
+	const struct group *g;
+
+	if (!*group)
+		return true;
+	g = getgrnam(group);
+	if (g && chown(path, (uid_t)-1, g->gr_gid) == 0)
+		return true;
+	*error = mem_printf("cannot give the socket %s to group %s: %s", path, group,
+		g ? strerror(errno) : "there is no such group");
+	return false;
+}
+
 /*
  * The mode is set before the file is there, so that it is never wider; and once more
  * behind, because the umask may have taken bits away.
  */
-static bool bind_and_listen(
-	struct console_socket *s, const struct sockaddr_un *addr, char **error)
+static bool bind_and_listen(struct local_socket *s, const struct sockaddr_un *addr,
+	const char *whose, const char *group, char **error)
 {
 	struct stat st;
 
 	s->fd = new_socket();
-	if (s->fd < 0 || fchmod(s->fd, SOCKET_MODE) < 0 ||
-		bind(s->fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 ||
-		chmod(addr->sun_path, SOCKET_MODE) < 0 || listen(s->fd, SOCKET_BACKLOG) < 0 ||
-		lstat(addr->sun_path, &st) < 0) {
-		*error = mem_printf(
-			"cannot make the console's socket %s: %s", addr->sun_path, strerror(errno));
-		return false;
+	if (s->fd >= 0 && fchmod(s->fd, SOCKET_MODE) == 0 &&
+		bind(s->fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0) {
+		if (lstat(addr->sun_path, &st) == 0) { /* ours: to be removed */
+			s->dev = st.st_dev;
+			s->ino = st.st_ino;
+		}
+		if (!give_to_group(addr->sun_path, group, error))
+			return false;
+		if (s->ino && chmod(addr->sun_path, SOCKET_MODE) == 0 &&
+			listen(s->fd, SOCKET_BACKLOG) == 0)
+			return true;
 	}
-	s->dev = st.st_dev;
-	s->ino = st.st_ino;
-	return true;
+	*error = mem_printf(
+		"cannot make the %s's socket %s: %s", whose, addr->sun_path, strerror(errno));
+	return false;
 }
 
 /* Looking, removing and binding are one step for daemons that start at the same moment.
  */
-static int lock_directory(const char *path, char **error)
+static int lock_directory(const char *path, const char *whose, char **error)
 {
 	char *copy = mem_strdup(path);
 	const char *dir = dirname(copy);
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
-		*error = mem_printf("cannot open the directory %s of the console's socket: %s",
-			dir, strerror(errno));
+		*error = mem_printf("cannot open the directory %s of the %s's socket: %s", dir,
+			whose, strerror(errno));
 	else
 		while (flock(fd, LOCK_EX) < 0 && errno == EINTR)
 			;
@@ -104,10 +123,11 @@ static int lock_directory(const char *path, char **error)
 	return fd;
 }
 
-struct console_socket *console_socket_open(const char *path, char **error)
+struct local_socket *local_socket_open(
+	const char *path, const char *whose, const char *group, char **error)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	struct console_socket *s;
+	struct local_socket *s;
 
 	if (strlen(path) >= sizeof(addr.sun_path)) {
 		*error = mem_printf("the socket's path %s is too long: at most %zu bytes", path,
@@ -115,22 +135,22 @@ struct console_socket *console_socket_open(const char *path, char **error)
 		return NULL;
 	}
 	strcpy(addr.sun_path, path);
-	int lock = lock_directory(path, error);
+	int lock = lock_directory(path, whose, error);
 	if (lock < 0)
 		return NULL;
 	s = mem_alloc(sizeof(*s));
 	s->fd = -1;
 	s->path = mem_strdup(path);
-	bool ok = make_room(&addr, error) && bind_and_listen(s, &addr, error);
+	bool ok = make_room(&addr, error) && bind_and_listen(s, &addr, whose, group, error);
 	close(lock);
 	if (!ok) {
-		console_socket_close(s);
+		local_socket_close(s);
 		return NULL;
 	}
 	return s;
 }
 
-void console_socket_close(struct console_socket *s)
+void local_socket_close(struct local_socket *s)
 {
 	struct stat st;
 

@@ -1,4 +1,4 @@
-/* console_socket.c: nobody's living socket is taken away. */
+/* local_socket.c: nobody's living socket is taken away. */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stdint.h>
@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "console_socket.h"
+#include "local_socket.h"
 
 static char dir[64], path[96];
 
@@ -39,17 +40,17 @@ static void refuse(const char *where, const char *part)
 {
 	char *error = NULL;
 
-	assert_null(console_socket_open(where, &error));
+	assert_null(local_socket_open(where, "console", "", &error));
 	assert_non_null(error);
 	if (!strstr(error, part))
 		fail_msg("'%s' does not say '%s'", error, part);
 	free(error);
 }
 
-static struct console_socket *open_socket(void)
+static struct local_socket *open_socket(void)
 {
 	char *error = NULL;
-	struct console_socket *s = console_socket_open(path, &error);
+	struct local_socket *s = local_socket_open(path, "link", "", &error);
 
 	if (!s)
 		fail_msg("%s", error);
@@ -60,27 +61,50 @@ static void test_mode_and_end(void **state)
 {
 	struct stat st;
 	mode_t old = umask(077);
-	struct console_socket *s = open_socket();
+	struct local_socket *s = open_socket();
 
 	(void)state;
 	umask(old);
 	assert_int_equal(stat(path, &st), 0);
 	assert_true(S_ISSOCK(st.st_mode));
 	assert_int_equal(st.st_mode & 0777, 0660);
-	console_socket_close(s);
+	local_socket_close(s);
 	assert_int_equal(access(path, F_OK), -1);
-	console_socket_close(NULL);
+	local_socket_close(NULL);
+}
+
+/* Another group than ours, where there is one that we may give it to. */
+static void test_group(void **state)
+{
+	const struct group *g = getgrgid(getgid());
+	char *error = NULL;
+	struct local_socket *s;
+	struct stat st;
+
+	(void)state;
+	assert_non_null(g);
+	s = local_socket_open(path, "link", g->gr_name, &error);
+	assert_non_null(s);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_gid, getgid());
+	assert_int_equal(st.st_mode & 0777, 0660);
+	local_socket_close(s);
+	assert_null(local_socket_open(path, "link", "no such group", &error));
+	assert_non_null(strstr(error, "cannot give the socket /tmp/"));
+	assert_non_null(strstr(error, " to group no such group: there is no such group"));
+	free(error);
+	assert_int_equal(access(path, F_OK), -1);
 }
 
 static void test_living(void **state)
 {
-	struct console_socket *s = open_socket();
+	struct local_socket *s = open_socket();
 
 	(void)state;
 	refuse(path, "another pgdevstated listens on ");
 	refuse(path, path);
 	assert_int_equal(access(path, F_OK), 0);
-	console_socket_close(s);
+	local_socket_close(s);
 }
 
 /* What a daemon leaves that was killed: a file that nobody listens on. */
@@ -98,7 +122,7 @@ static void test_stale(void **state)
 {
 	(void)state;
 	leave_behind();
-	console_socket_close(open_socket());
+	local_socket_close(open_socket());
 }
 
 static void test_no_socket(void **state)
@@ -115,12 +139,12 @@ static void test_no_socket(void **state)
 /* The file of somebody who came after is not removed. */
 static void test_not_ones_own(void **state)
 {
-	struct console_socket *s = open_socket();
+	struct local_socket *s = open_socket();
 
 	(void)state;
 	unlink(path);
 	leave_behind();
-	console_socket_close(s);
+	local_socket_close(s);
 	assert_int_equal(access(path, F_OK), 0);
 }
 
@@ -140,6 +164,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_mode_and_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_group, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_living, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stale, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_socket, setup, teardown),
