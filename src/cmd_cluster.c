@@ -4,6 +4,7 @@
 
 #include "cmd.h"
 #include "link_socket.h"
+#include "log.h"
 #include "loop.h"
 #include "mem.h"
 #include "node.h"
@@ -196,6 +197,7 @@ static void show_stats(struct call *c)
 		reply_number(r, name, name, s.counters[i]);
 	}
 	show_link(c, &s);
+	reply_number(r, "log_lines_lost", "log_lines_lost", log_lines_lost());
 	call_end(c, 0);
 }
 

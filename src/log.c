@@ -36,6 +36,10 @@ static struct {
 	struct log_listener *listeners;
 	struct log_listener *next; /* whose turn it is while lines are given out */
 	bool giving;
+	int64_t lost;   /* lines, ever ... */
+	int64_t untold; /* ... of which the log does not say so yet */
+	int lost_errno;
+	bool torn; /* the last line has no end */
 } logger = {.target = LOG_TO_STDERR, .fd = STDERR_FILENO};
 
 static int log_open_file(const char *path)
@@ -152,20 +156,27 @@ static void log_tame(struct buf *b)
 			b->data[i] = ' ';
 }
 
-/* One write() a line, so that lines of several processes do not mix. */
-static void log_put(enum log_level level, const char *line)
+/* One write() a line, so that lines of several processes do not mix. False: errno is set.
+ */
+static bool log_put(enum log_level level, const char *line)
 {
 	bool colour = logger.colour && level != LOG_LEVEL_NOTICE;
 	struct buf out;
 	ssize_t n;
 
 	buf_init(&out);
-	buf_addf(&out, "%s%s%s\n", colour ? levels[level].colour : "", line,
-		colour ? "\033[0m" : "");
+	buf_addf(&out, "%s%s%s%s\n", logger.torn ? "\n" : "",
+		colour ? levels[level].colour : "", line, colour ? "\033[0m" : "");
 	do {
 		n = write(logger.fd, out.data, out.len);
 	} while (n < 0 && errno == EINTR);
-	buf_clear(&out); /* a full disk: there is nowhere left to say it */
+	bool whole = n == (ssize_t)out.len;
+	if (n >= 0 && !whole)
+		errno = ENOSPC; /* the rest did not fit */
+	if (n > 0)
+		logger.torn = !whole;
+	buf_clear(&out);
+	return whole;
 }
 
 /* A listener that logs is heard by the target only: else two of them would never end. */
@@ -183,6 +194,51 @@ static void log_give(enum log_level level, const char *line)
 	logger.giving = false;
 }
 
+static void log_begin(struct buf *line, enum log_level level)
+{
+	buf_init(line);
+	log_add_time(line);
+	buf_addf(line, "%-7s ", levels[level].name);
+}
+
+/* The first lost line of several: whoever listens hears it while there is no log. */
+static void log_lost(void)
+{
+	struct buf line;
+
+	logger.lost++;
+	logger.lost_errno = errno;
+	if (logger.untold++ > 0)
+		return;
+	log_begin(&line, LOG_LEVEL_ERROR);
+	buf_addf(&line, "log: cannot write to %s, lines are lost: %s",
+		logger.path ? logger.path : "standard error", strerror(logger.lost_errno));
+	log_give(LOG_LEVEL_ERROR, line.data);
+	buf_clear(&line);
+}
+
+/* There may be room again: that comes before the line that found it. */
+static void log_tell_lost(void)
+{
+	struct buf line;
+
+	if (logger.untold == 0)
+		return;
+	log_begin(&line, LOG_LEVEL_WARNING);
+	buf_addf(&line, "log: lines were lost here count=%lld: %s", (long long)logger.untold,
+		strerror(logger.lost_errno));
+	if (log_put(LOG_LEVEL_WARNING, line.data)) {
+		logger.untold = 0;
+		log_give(LOG_LEVEL_WARNING, line.data);
+	}
+	buf_clear(&line);
+}
+
+int64_t log_lines_lost(void)
+{
+	return logger.lost;
+}
+
 void log_write(enum log_level level, const char *subsystem, const char *fmt, ...)
 {
 	struct buf line;
@@ -191,19 +247,20 @@ void log_write(enum log_level level, const char *subsystem, const char *fmt, ...
 	int saved = errno;
 
 	assert(level <= LOG_LEVEL_DEBUG);
-	buf_init(&line);
-	log_add_time(&line);
-	buf_addf(&line, "%-7s ", levels[level].name);
+	log_begin(&line, level);
 	text = line.len;
 	buf_addf(&line, "%s: ", subsystem);
 	va_start(ap, fmt);
 	buf_addv(&line, fmt, ap);
 	va_end(ap);
 	log_tame(&line);
-	if (logger.target == LOG_TO_SYSLOG)
+	if (logger.target == LOG_TO_SYSLOG) {
 		syslog(levels[level].priority, "%s", line.data + text);
-	else
-		log_put(level, line.data);
+	} else {
+		log_tell_lost();
+		if (!log_put(level, line.data))
+			log_lost();
+	}
 	log_give(level, line.data);
 	buf_clear(&line);
 	errno = saved;

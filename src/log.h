@@ -6,6 +6,7 @@
 #define LOG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL_DEBUG };
 
@@ -15,6 +16,10 @@ enum log_target { LOG_TO_STDERR, LOG_TO_SYSLOG, LOG_TO_FILE };
 bool log_open(enum log_target target, const char *path);
 bool log_reopen(void); /* after rotation */
 void log_close(void);
+/* Lines that could not be written, on a full disk say. When one can be again, a warning
+ * comes first that says how many were lost and why; consoles hear of the first at once.
+ */
+int64_t log_lines_lost(void);
 
 void log_set_debug(int level); /* 0: none; log_debug(n, ...) is shown when n <= level */
 int log_get_debug(void);

@@ -204,6 +204,13 @@ static void event_settings(
 	subscribe[KEY_MAILBOX] = options_subscribes(o, EVENT_MWI);
 }
 
+static void reopen_log(void)
+{
+	if (!log_reopen())
+		log_error("log", "cannot open the log file anew, going on with the old one: %s",
+			strerror(errno));
+}
+
 /* Everything is read and checked before anything is replaced. */
 static bool app_reload(struct app *app, struct buf *messages)
 {
@@ -239,7 +246,7 @@ static bool app_reload(struct app *app, struct buf *messages)
 	app->options = o;
 	app->dialplan = plan;
 	app->reloaded_us = clock_mono_us();
-	log_reopen();
+	reopen_log();
 	log_notice("config", "reloaded file=%s hints=%d", o->file, hints_count(app->hints));
 	return true;
 }
@@ -304,7 +311,7 @@ static void got_signal(evutil_socket_t sig, short what, void *arg)
 		app_reload(&d->app, &messages);
 		buf_clear(&messages);
 	} else if (sig == SIGUSR1) {
-		log_reopen();
+		reopen_log();
 	} else if (sig == SIGUSR2) {
 		hand_over(d);
 	} else {

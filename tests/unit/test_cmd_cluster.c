@@ -126,6 +126,7 @@ static void test_stats(void **state)
 	assert_contains(buf_str(&f->out), "\n  Pulse age, ms:               none heard\n");
 	json_t *o = fixture_json(f, "cluster show stats");
 	assert_int_equal(json_integer_value(json_object_get(o, "gaps")), 7);
+	assert_int_equal(json_integer_value(json_object_get(o, "log_lines_lost")), 0);
 	json_decref(o);
 }
 

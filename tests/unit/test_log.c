@@ -7,9 +7,11 @@
 
 #include <errno.h>
 #include <regex.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "buf.h"
@@ -266,6 +268,85 @@ static void test_a_listener_that_logs_does_not_recurse(void **state)
 	free(text);
 }
 
+static void reopen_as(const char *target)
+{
+	unlink(file);
+	if (target)
+		assert_int_equal(symlink(target, file), 0);
+	assert_true(log_reopen());
+}
+
+/* A full disk: the log says what it lost as soon as it can, and consoles hear it at once.
+ */
+static void test_lines_that_are_lost_are_counted(void **state)
+{
+	int64_t before = log_lines_lost();
+	struct ear ear = {0};
+	char *text;
+
+	(void)state;
+	reopen_as("/dev/full");
+	ear_add(&ear);
+	log_notice("x", "one");
+	assert_int_equal(ear.heard, 2);
+	assert_match(ear.last, "NOTICE  x: one$");
+	log_notice("x", "two");
+	log_notice("x", "three");
+	assert_int_equal(ear.heard, 4);
+	assert_int_equal(log_lines_lost() - before, 3);
+	reopen_as(NULL);
+	log_notice("x", "four");
+	log_notice("x", "five");
+	assert_int_equal(ear.heard, 7);
+	log_remove_listener(&ear.listener);
+	assert_int_equal(log_lines_lost() - before, 3);
+	text = slurp(file);
+	assert_match(text,
+		"^" STAMP " WARNING log: lines were lost here count=3: No space left "
+		"on device\n" STAMP " NOTICE  x: four\n" STAMP " NOTICE  x: five\n$");
+	free(text);
+}
+
+static void test_a_lost_line_is_said_at_once(void **state)
+{
+	struct ear ear = {0};
+
+	(void)state;
+	reopen_as("/dev/full");
+	ear_add(&ear);
+	ear.removes = &ear; /* hears one line only */
+	log_notice("x", "one");
+	assert_match(ear.last,
+		"ERROR   log: cannot write to .*/log, lines are lost: No space "
+		"left on device$");
+	reopen_as(NULL);
+	log_notice("x", "two");
+}
+
+/* Where only a piece of a line had room, the next one begins on a line of its own. */
+static void test_a_torn_line_is_ended(void **state)
+{
+	struct rlimit limit, small;
+	char *text;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	small = limit;
+	small.rlim_cur = 60;
+	signal(SIGXFSZ, SIG_IGN);
+	log_notice("x", "one");
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	log_notice("x", "two");
+	log_notice("x", "three");
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	signal(SIGXFSZ, SIG_DFL);
+	log_notice("x", "four");
+	text = slurp(file);
+	assert_match(text, " one\n[^\n]{1,40}\n" STAMP " WARNING log: lines were lost here "
+					   "count=2: [^\n]*\n" STAMP " NOTICE  x: four\n$");
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -284,6 +365,11 @@ int main(void)
 			test_listeners_remove_each_other, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_a_listener_that_logs_does_not_recurse, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_lines_that_are_lost_are_counted, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_lost_line_is_said_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_torn_line_is_ended, setup, teardown),
 	};
 	int rc;
 
