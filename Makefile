@@ -110,8 +110,8 @@ sql: all ## pgTAP tests on a private PostgreSQL (T='tests/sql/x.sql ...')
 flow: all ## real daemons on a private PostgreSQL (T='tests/flow/x.t ...', VALGRIND=1)
 	@$(MAKE) --no-print-directory SAN=1 B=$(B)/san all $(B)/san/diff
 	@B=$(B) tests/run flow
-chaos: all ## faults on real daemons and servers, a table (SHORT=1, SEED=N, ONLY='3 7'; as root)
-	@B=$(B) SHORT=$(SHORT) tests/run chaos
+chaos: all ## faults on real daemons and servers, a table (SEED=N, ONLY='3 7', MIX=N, SHORT=1, LIST=1)
+	@B=$(B) SHORT=$(SHORT) SEED=$(SEED) ONLY='$(ONLY)' MIX=$(MIX) LIST=$(LIST) tests/run chaos
 check-asterisk: all ## tests with real Asterisk servers, in a root made for it (T='...'; as root)
 	@scripts/deps asterisk
 	@B=$(B) tests/run asterisk

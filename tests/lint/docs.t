@@ -32,7 +32,7 @@ for my $link ($readme =~ /\]\(([^)#:\s]+)\)/g) {
 {
     my ($rules) = slurp('docs/protocol.md') =~ /^## Rules\n(.*?)^## /ms;
     my $mutations = slurp('tests/sim/mutation.c');
-    my $faults = slurp('tests/chaos/chaos.t');
+    my $faults = slurp('tests/chaos/lib/Chaos/Faults.pm');
     my $last = 0;
     for my $rule ($rules =~ /^(\d+\. \*\*.*?)(?=^\d+\. |\z)/msg) {
         my ($number) = $rule =~ /^(\d+)/;
