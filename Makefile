@@ -73,10 +73,60 @@ $(B)/flags: FORCE
 $(B)/sql-files: FORCE
 	$(call note,$(SQL))
 
-unit-build: $(UNIT)
-$(B)/unit/%: tests/unit/%.c $(B)/libconsole.a $(B)/libnode.a
+# The Asterisk module, and its parts that need no Asterisk: those are tested with the rest.
+MOD_PURE = mod_map mod_line mod_filter mod_options mod_queue mod_facts mod_boxes mod_members \
+	mod_pace mod_session
+MOD_BASE = state entity_id utf8 clock
+MOD_AST = $(filter-out $(MOD_PURE:%=src/module/%.c),$(wildcard src/module/*.c))
+MOD_OBJ = $(MOD_AST:src/module/%.c=$(B)/module/ast/%.o) $(MOD_PURE:%=$(B)/module/%.o) \
+	$(MOD_BASE:%=$(B)/module/%.o)
+ASTERISK_INCLUDE ?= /usr/include
+ASTERISK_RELEASE ?= $(shell asterisk -V 2>/dev/null | sed -n 's/^Asterisk //p')
+ASTERISK_MODDIR ?= /usr/lib/$(shell $(CC) -print-multiarch)/asterisk/modules
+MOD_COMPILE = $(CC) -D_GNU_SOURCE -Isrc -Isrc/module $(CPPFLAGS) $(CFLAGS) \
+	$(if $(SAN),-fsanitize=address -fno-omit-frame-pointer) -fPIC -fvisibility=hidden -MMD -MP
+MOD_AST_COMPILE = $(MOD_COMPILE) -isystem $(ASTERISK_INCLUDE) $(subst c11,gnu11,$(WARN)) -Wno-unused-parameter \
+	-DAST_MODULE='"res_pgdevstate"' -DAST_MODULE_SELF_SYM=__internal_res_pgdevstate_self \
+	-DASTERISK_MAJOR=$(firstword $(subst ., ,$(ASTERISK_RELEASE))) \
+	-DASTERISK_BUILT_FOR='"$(ASTERISK_RELEASE)"'
+.PHONY: module module-install module-needs
+module: module-needs $(B)/res_pgdevstate.so ## res_pgdevstate.so for Asterisk (ASTERISK_INCLUDE=DIR, ASTERISK_RELEASE=22.10.1)
+module-needs:
+	@test -e $(ASTERISK_INCLUDE)/asterisk/devicestate.h || { echo "make module: there are no headers \
+	of Asterisk in $(ASTERISK_INCLUDE): install asterisk-dev, or say ASTERISK_INCLUDE=DIR" >&2; exit 1; }
+	@case '$(ASTERISK_RELEASE)' in [1-9][0-9].*) ;; *) echo "make module: which Asterisk? There is no \
+	asterisk program to ask (it said '$(ASTERISK_RELEASE)'): say ASTERISK_RELEASE=22.10.1" >&2; exit 1;; esac
+$(B)/res_pgdevstate.so: $(MOD_OBJ)
+	@echo '  link    $@'
+	$(Q)$(CC) $(CFLAGS) $(if $(SAN),-fsanitize=address) $(LDFLAGS) -shared -o $@ $^
+$(B)/module/ast/%.o: src/module/%.c $(B)/module-flags
 	@mkdir -p $(@D); echo '  compile $<'
-	$(Q)$(COMPILE) -Itests/unit -o $@ $< $(filter %.o,$^) $(B)/libconsole.a $(B)/libnode.a $(LIBS) -lcmocka
+	$(Q)$(MOD_AST_COMPILE) -c -o $@ $<
+$(B)/module/%.o: src/module/%.c $(B)/module-flags
+	@mkdir -p $(@D); echo '  compile $<'
+	$(Q)$(MOD_COMPILE) $(WARN) -c -o $@ $<
+$(B)/module/%.o: src/%.c $(B)/module-flags
+	@mkdir -p $(@D); echo '  compile $<'
+	$(Q)$(MOD_COMPILE) $(WARN) -c -o $@ $<
+$(B)/module-flags: FORCE
+	$(call note,$(MOD_AST_COMPILE))
+# The same inside a root with Asterisk, for the tests there: B/asterisk-22, and with ASan in san/.
+.PHONY: module-in-root
+module-in-root:
+	$(Q)tests/asterisk/root enter "$$(tests/asterisk/root make $(or $(ASTERISK),22))" \
+		make -s -j2 B=$(abspath $(B))/asterisk-$(or $(ASTERISK),22) module
+	$(Q)tests/asterisk/root enter "$$(tests/asterisk/root make $(or $(ASTERISK),22))" \
+		make -s -j2 SAN=1 B=$(abspath $(B))/asterisk-$(or $(ASTERISK),22)/san module
+module-install: module ## res_pgdevstate.so to where Asterisk has its modules (ASTERISK_MODDIR=DIR)
+	install -d $(DESTDIR)$(ASTERISK_MODDIR)
+	install -m 644 $(B)/res_pgdevstate.so $(DESTDIR)$(ASTERISK_MODDIR)
+$(B)/libmodule.a: $(MOD_PURE:%=$(B)/obj/module/%.o)
+
+unit-build: $(UNIT)
+$(B)/unit/%: tests/unit/%.c $(B)/libconsole.a $(B)/libmodule.a $(B)/libnode.a
+	@mkdir -p $(@D); echo '  compile $<'
+	$(Q)$(COMPILE) -Isrc/module -Itests/unit -o $@ $< $(filter %.o,$^) $(B)/libconsole.a $(B)/libmodule.a $(B)/libnode.a \
+		$(LIBS) -lcmocka
 
 # Tests of whole nodes: the simulator's model of the database is theirs too.
 $(B)/unit/test_node $(B)/unit/test_node_report: $(B)/obj/unit/world.o
@@ -114,6 +164,7 @@ chaos: all ## faults on real daemons and servers, a table (SEED=N, ONLY='3 7', M
 	@B=$(B) SHORT=$(SHORT) SEED=$(SEED) ONLY='$(ONLY)' MIX=$(MIX) LIST=$(LIST) tests/run chaos
 check-asterisk: all ## tests with real Asterisk servers, in a root made for it (T='...'; as root)
 	@scripts/deps asterisk
+	@$(MAKE) --no-print-directory module-in-root
 	@B=$(B) tests/run asterisk
 valgrind: all ## one long flow test with both programs under valgrind
 	@B=$(B) VALGRIND=1 T='$(or $(T),tests/flow/document.t)' tests/run flow
@@ -153,15 +204,15 @@ sim-mutations: $(B)/sim ## rules broken on purpose: which seed notices (SEEDS=N)
 
 # Fuzzing: libFuzzer with clang (make fuzz); with gcc what was kept is replayed (tests/run fuzz).
 FUZZ = $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_RUN = $(B)/libnode.a $(LIBS) -lcmocka
+FUZZ_RUN = $(B)/libmodule.a $(B)/libnode.a $(LIBS) -lcmocka
 .PHONY: fuzz fuzz-build replay-build
 $(B)/obj/fuzz/%.o: tests/fuzz/%.c $(B)/flags
 	@mkdir -p $(@D); echo '  compile $<'
-	$(Q)$(COMPILE) -Itests/unit -c -o $@ $<
-$(B)/fuzz/%: $(B)/obj/fuzz/fuzz_%.o $(B)/libnode.a
+	$(Q)$(COMPILE) -Isrc/module -Itests/unit -c -o $@ $<
+$(B)/fuzz/%: $(B)/obj/fuzz/fuzz_%.o $(B)/libmodule.a $(B)/libnode.a
 	@mkdir -p $(@D); echo '  link    $@'
 	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $< $(FUZZ_RUN)
-$(B)/replay/%: $(B)/obj/fuzz/fuzz_%.o $(B)/obj/fuzz/replay.o $(B)/libnode.a
+$(B)/replay/%: $(B)/obj/fuzz/fuzz_%.o $(B)/obj/fuzz/replay.o $(B)/libmodule.a $(B)/libnode.a
 	@mkdir -p $(@D); echo '  link    $@'
 	$(Q)$(LINK) -o $@ $< $(B)/obj/fuzz/replay.o $(FUZZ_RUN)
 fuzz-build: $(FUZZ:%=$(B)/fuzz/%)
@@ -192,4 +243,4 @@ clean:
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
--include $(wildcard $(B)/obj/*.d $(B)/obj/*/*.d $(B)/unit/*.d)
+-include $(wildcard $(B)/obj/*.d $(B)/obj/*/*.d $(B)/unit/*.d $(B)/module/*.d $(B)/module/ast/*.d)

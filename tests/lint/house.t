@@ -23,8 +23,8 @@ for my $file (@c, @headers) {
     my $layer = layer_of($file);
     ok(defined $layer, "$file says its layer or stage") or next;
     for my $include ($text =~ /^#include "([^"]+)"/mg) {
-        my $path  = "src/$include";
-        my $other = -f $path ? layer_of($path) : 3;
+        my ($path) = grep { -f } "src/$include", "src/module/$include";
+        my $other = $path ? layer_of($path) : 3;
         next unless defined $other;
         cmp_ok($other, '<=', $layer, "$file (layer $layer) may include $include");
     }
@@ -87,7 +87,7 @@ for my $file (tree_files(qr{^sql/views/[^9].*\.sql$})) {
 # A unit test is named like the file that it tests.
 for my $test (tree_files(qr{^tests/unit/test_.*\.c$})) {
     my ($name) = $test =~ m{test_(.*)\.c$};
-    ok((grep { -f } "src/$name.c", "src/console/$name.c"), "$test tests a file of that name");
+    ok((grep { -f } map { "$_/$name.c" } qw(src src/console src/module)), "$test tests a file of that name");
 }
 
 done_testing();

@@ -13,10 +13,12 @@ is_deeply(\@found, [qw(
     /usr/sbin/pgdevstated
     /usr/share/man/man1/pgdevstate.1
     /usr/share/man/man5/pgdevstate.conf.5
+    /usr/share/man/man5/res_pgdevstate.conf.5
     /usr/share/man/man7/pgdevstate-link.7
     /usr/share/man/man8/pgdevstated.8
     /usr/share/pgdevstate/extensions.conf.sample
     /usr/share/pgdevstate/pgdevstate.conf.sample
+    /usr/share/pgdevstate/res_pgdevstate.conf.sample
 )], 'these files');
 ok(-x "$dir/usr/sbin/pgdevstated", 'the daemon can be executed');
 like((run_tool("$dir/usr/bin/pgdevstate", '--version'))[1], qr/\d+\.\d+/, 'the client runs');

@@ -1,0 +1,394 @@
+/* Stage 1, in Asterisk: what this server says. */
+#include "asterisk.h"
+
+#include "asterisk/devicestate.h"
+#include "asterisk/lock.h"
+#include "asterisk/logger.h"
+#include "asterisk/mwi.h"
+#include "asterisk/stasis.h"
+#include "asterisk/utils.h"
+
+#include "mod_export.h"
+#include "mod_import.h"
+#include "mod_mwi.h"
+#include "mod_queue.h"
+#include "mod_slot.h"
+#include "mod_tables.h"
+
+#define QUEUE_MAX 200000 /* names; beyond that everything is said again */
+
+/* The lock is for the queues only, and nothing else is called while it is held. */
+AST_MUTEX_DEFINE_STATIC(lock);
+static struct queue changed[MOD_EVENTS];
+static struct queue deletes; /* mailboxes that we delete: not this server's word */
+static void (*wake_link)(void);
+static struct stasis_subscription *devices_sub, *mwi_sub;
+
+/* The link's thread only. */
+static struct queue due[MOD_EVENTS]; /* of the full report */
+static bool reporting;
+
+static void put(enum mod_event event, const char *name, const struct counts *counts)
+{
+	bool first;
+
+	ast_mutex_lock(&lock);
+	first = queue_is_empty(&changed[event]);
+	queue_put(&changed[event], name, counts);
+	ast_mutex_unlock(&lock);
+	if (first)
+		wake_link();
+}
+
+static struct queue_entry *take(enum mod_event event)
+{
+	struct queue_entry *e;
+
+	ast_mutex_lock(&lock);
+	e = queue_take(&changed[event]);
+	ast_mutex_unlock(&lock);
+	return e;
+}
+
+static void put_device(const struct ast_device_state_message *data)
+{
+	if (data->cachable == AST_DEVSTATE_CACHABLE && data->eid &&
+		ast_eid_cmp(data->eid, &ast_eid_default) == 0)
+		put(EVENT_DEVICE_STATE, data->device, NULL);
+}
+
+static void heard_device(
+	void *unused, struct stasis_subscription *sub, struct stasis_message *message)
+{
+	struct stasis_message_type *type = stasis_message_type(message);
+
+	if (type == stasis_cache_clear_type()) {
+		message = stasis_message_data(message);
+		type = stasis_message_type(message);
+	}
+	if (type == ast_device_state_message_type())
+		put_device(stasis_message_data(message));
+}
+
+/* One clear of this mailbox is ours? */
+static bool is_our_delete(const char *id)
+{
+	struct queue_entry *e;
+
+	ast_mutex_lock(&lock);
+	e = (struct queue_entry *)map_find(&deletes.names, id);
+	if (e && --e->counts.old == 0) {
+		map_remove(&deletes.names, &e->item);
+		queue_entry_free(e);
+	}
+	ast_mutex_unlock(&lock);
+	return e;
+}
+
+void export_expect_delete(const char *id, bool expected)
+{
+	struct counts once = {.old = 1};
+	struct queue_entry *e;
+
+	if (!expected) {
+		is_our_delete(id);
+		return;
+	}
+	ast_mutex_lock(&lock);
+	e = (struct queue_entry *)map_find(&deletes.names, id);
+	if (e)
+		e->counts.old++;
+	else
+		queue_put(&deletes, id, &once);
+	ast_mutex_unlock(&lock);
+}
+
+static void heard_box(
+	void *unused, struct stasis_subscription *sub, struct stasis_message *message)
+{
+	struct stasis_message_type *type = stasis_message_type(message);
+	bool gone = type == stasis_cache_clear_type();
+	struct ast_mwi_state *state;
+	struct counts counts;
+
+	if (gone) {
+		message = stasis_message_data(message);
+		type = stasis_message_type(message);
+	}
+	if (type != ast_mwi_state_type())
+		return;
+	state = stasis_message_data(message);
+	if (ast_eid_cmp(&state->eid, &ast_eid_default) != 0 || !state->uniqueid[0])
+		return;
+	if (gone && is_our_delete(state->uniqueid))
+		return;
+	counts = mail_counts(state);
+	put(EVENT_MWI, state->uniqueid, gone ? NULL : &counts);
+}
+
+static struct stasis_subscription *subscribe(struct stasis_topic *topic,
+	stasis_subscription_cb heard, struct stasis_message_type *type)
+{
+	struct stasis_subscription *sub = stasis_subscribe(topic, heard, NULL);
+
+	if (!sub)
+		return NULL;
+	stasis_subscription_accept_message_type(sub, type);
+	stasis_subscription_accept_message_type(sub, stasis_cache_clear_type());
+	stasis_subscription_set_filter(sub, STASIS_SUBSCRIPTION_FILTER_SELECTIVE);
+	return sub;
+}
+
+bool export_start(void (*wake)(void))
+{
+	int e;
+
+	for (e = 0; e < MOD_EVENTS; e++) {
+		queue_init(&changed[e], QUEUE_MAX);
+		queue_init(&due[e], QUEUE_MAX);
+	}
+	queue_init(&deletes, QUEUE_MAX);
+	reporting = false;
+	wake_link = wake;
+	devices_sub = subscribe(
+		ast_device_state_topic_all(), heard_device, ast_device_state_message_type());
+	mwi_sub = subscribe(ast_mwi_topic_all(), heard_box, ast_mwi_state_type());
+	return devices_sub && mwi_sub;
+}
+
+void export_stop(void)
+{
+	int e;
+
+	devices_sub = stasis_unsubscribe_and_join(devices_sub);
+	mwi_sub = stasis_unsubscribe_and_join(mwi_sub);
+	for (e = 0; e < MOD_EVENTS; e++) {
+		queue_clear(&changed[e]);
+		queue_clear(&due[e]);
+	}
+	queue_clear(&deletes);
+}
+
+/* This server's slots that are filled, and what it said before. */
+static void gather_devices(void)
+{
+	struct ao2_container *all;
+	struct ao2_iterator i;
+	struct stasis_message *message;
+	struct map_item *item;
+
+	all = stasis_cache_dump_by_eid(
+		ast_device_state_cache(), ast_device_state_message_type(), &ast_eid_default);
+	if (all) {
+		i = ao2_iterator_init(all, 0);
+		for (; (message = ao2_iterator_next(&i)); ao2_ref(message, -1)) {
+			struct ast_device_state_message *data = stasis_message_data(message);
+
+			queue_put(&due[EVENT_DEVICE_STATE], data->device, NULL);
+		}
+		ao2_iterator_destroy(&i);
+		ao2_ref(all, -1);
+	}
+	for (item = tables_lock()->facts.devices.first; item; item = item->next)
+		if (((struct device *)item)->has_own)
+			queue_put(&due[EVENT_DEVICE_STATE], item->key, NULL);
+	tables_unlock();
+}
+
+static void gather_boxes(void)
+{
+	struct map_item *item;
+
+	mail_learn();
+	for (item = tables_lock()->boxes.all.first; item; item = item->next)
+		if (((struct box *)item)->has_own)
+			queue_put(&due[EVENT_MWI], item->key, NULL);
+	tables_unlock();
+}
+
+void export_reset(void)
+{
+	queue_clear(&due[EVENT_DEVICE_STATE]);
+	queue_clear(&due[EVENT_MWI]);
+	reporting = false;
+}
+
+void export_report(const struct mod_options *options, struct line_out *out)
+{
+	export_reset();
+	ast_mutex_lock(&lock);
+	queue_clear(&changed[EVENT_DEVICE_STATE]); /* all of them are due */
+	changed[EVENT_MWI].overflow = false;
+	ast_mutex_unlock(&lock);
+	line_out_add(out, "begin");
+	reporting = true;
+	if (options->publish[EVENT_DEVICE_STATE])
+		gather_devices();
+	gather_boxes();
+}
+
+bool export_reporting(void)
+{
+	return reporting;
+}
+
+static void count(bool legal)
+{
+	struct tables *t = tables_lock();
+
+	if (legal)
+		t->exported++;
+	else
+		t->illegal++;
+	tables_unlock();
+}
+
+/* Names that no line can have: said once. */
+static bool can_be_said(const char *name, bool legal)
+{
+	static bool warned;
+
+	if (legal)
+		return true;
+	count(false);
+	if (!warned)
+		ast_log(LOG_WARNING,
+			"'%s' is not shared, and others like it are not: a name has at most "
+			"%d bytes, all UTF-8, no control characters\n",
+			name, LINE_NAME_MAX);
+	warned = true;
+	return false;
+}
+
+/* This server's slot is empty, or not shared any more. */
+static void say_gone(const char *name, struct line_out *out, bool report)
+{
+	bool said = facts_own_clear(&tables_lock()->facts, name);
+
+	tables_unlock();
+	if (said && !report && line_out_device(out, name, NULL))
+		count(true);
+}
+
+static void say_own(
+	const char *name, enum device_state state, struct line_out *out, bool report)
+{
+	struct tables *t = tables_lock();
+	bool other = facts_own_set(&t->facts, name, state);
+	struct device *d = facts_find(&t->facts, name);
+	bool back = d && d->adopted, merged = d && d->is_merged;
+
+	tables_unlock();
+	if (back)
+		import_own_again(name);
+	if (back && merged)
+		mail_later(EVENT_DEVICE_STATE, name);
+	if ((other || report || back) && line_out_device(out, name, &state))
+		count(true);
+}
+
+/* The slot has somebody else's word: a full report has this server's last one. */
+static void say_remembered(const char *name, struct line_out *out, bool report)
+{
+	struct device *d = facts_find(&tables_lock()->facts, name);
+	bool known = d && d->has_own;
+	enum device_state own = known ? d->own : STATE_UNKNOWN;
+
+	tables_unlock();
+	if (known && report && line_out_device(out, name, &own))
+		count(true);
+}
+
+static void say_device(const struct mod_options *options, const char *name,
+	struct line_out *out, bool report)
+{
+	enum device_state state;
+	enum slot_owner owner;
+
+	if (!can_be_said(name, line_name_ok(name, strlen(name))))
+		return;
+	owner = slot_read(name, &state);
+	if (!options_publish(options, EVENT_DEVICE_STATE, name))
+		owner = SLOT_EMPTY;
+	if (owner == SLOT_OWN)
+		say_own(name, state, out, report);
+	else if (owner == SLOT_ADOPTED)
+		say_remembered(name, out, report);
+	else
+		say_gone(name, out, report);
+}
+
+static void say_box(
+	const struct mod_options *options, const char *id, struct line_out *out)
+{
+	struct box *box = boxes_find(&tables_lock()->boxes, id);
+	bool own = box && box->has_own;
+	struct counts counts = {0};
+
+	if (own)
+		counts = box->own;
+	tables_unlock();
+	if (!options_publish(options, EVENT_MWI, id) || !can_be_said(id, line_box_ok(id)))
+		return;
+	if (line_out_box(out, id, own ? &counts : NULL))
+		count(true);
+}
+
+static void pump_report(const struct mod_options *options, struct line_out *out)
+{
+	struct queue_entry *e;
+
+	while (line_out_room(out) && (e = queue_take(&due[EVENT_DEVICE_STATE]))) {
+		say_device(options, e->name, out, true);
+		queue_entry_free(e);
+	}
+	while (line_out_room(out) && (e = queue_take(&due[EVENT_MWI]))) {
+		say_box(options, e->name, out);
+		queue_entry_free(e);
+	}
+	if (!queue_is_empty(&due[EVENT_DEVICE_STATE]) || !queue_is_empty(&due[EVENT_MWI]))
+		return;
+	reporting = !line_out_add(out, "end");
+}
+
+static bool has_overflown(void)
+{
+	bool over;
+
+	ast_mutex_lock(&lock);
+	over = changed[EVENT_DEVICE_STATE].overflow || changed[EVENT_MWI].overflow;
+	ast_mutex_unlock(&lock);
+	return over;
+}
+
+bool export_pump(const struct mod_options *options, struct line_out *out)
+{
+	struct queue_entry *e;
+
+	if (has_overflown())
+		return false;
+	if (reporting)
+		pump_report(options, out);
+	while (!reporting && line_out_room(out) && (e = take(EVENT_DEVICE_STATE))) {
+		say_device(options, e->name, out, false);
+		queue_entry_free(e);
+	}
+	while (!reporting && line_out_room(out) && (e = take(EVENT_MWI))) {
+		if (mail_local(options, e->name, e->gone ? NULL : &e->counts))
+			say_box(options, e->name, out);
+		queue_entry_free(e);
+	}
+	return true;
+}
+
+/* Devices wait in the queue; mailboxes are noted, for what is imported must be put back.
+ */
+void export_idle(const struct mod_options *options)
+{
+	struct queue_entry *e;
+
+	while ((e = take(EVENT_MWI))) {
+		mail_local(options, e->name, e->gone ? NULL : &e->counts);
+		queue_entry_free(e);
+	}
+}

@@ -1,0 +1,32 @@
+/*
+ * Stage 1, in Asterisk: what this server says. Asterisk's messages leave names in a queue
+ * and nothing else; what is sent is read when it is sent. Mailboxes' counts are in the
+ * message only.
+ */
+#ifndef MOD_EXPORT_H
+#define MOD_EXPORT_H
+
+#include <stdbool.h>
+
+#include "mod_line.h"
+#include "mod_options.h"
+
+/* `wake` is called from Asterisk's threads when there is something to send. */
+bool export_start(void (*wake)(void));
+/* No callback runs any more when it returns. */
+void export_stop(void);
+
+/* A full report begins: `begin` is said, all names are due. */
+void export_report(const struct mod_options *options, struct line_out *out);
+bool export_reporting(void);
+/* The link is down: nothing is due, a report will follow. */
+void export_reset(void);
+/* As much as `out` takes. False: a queue ran over, a full report is needed. */
+bool export_pump(const struct mod_options *options, struct line_out *out);
+/* Without a link: mailboxes' counts are noted and imported values put back. */
+void export_idle(const struct mod_options *options);
+
+/* Deletes a mailbox without taking that for the server's own word. */
+void export_expect_delete(const char *id, bool expected);
+
+#endif

@@ -1,0 +1,138 @@
+/* mod_boxes.c: what is told, and what Asterisk is to show. */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "mod_boxes.h"
+
+static const struct entity_id one = {{2, 0, 0, 0, 0, 1}}, two = {{2, 0, 0, 0, 0, 2}};
+static const struct counts none = {0, 0, 0}, some = {0, 2, 1}, more = {1, 3, 0};
+
+static void expect_shown(
+	const struct boxes *b, enum box_show what, const struct counts *counts)
+{
+	struct entity_id entity;
+	struct counts c;
+
+	assert_int_equal(boxes_show(b, "m", &c, &entity), what);
+	if (counts)
+		assert_true(counts_same(&c, counts));
+}
+
+static void test_own(void **state)
+{
+	struct boxes b;
+
+	(void)state;
+	boxes_init(&b, 10);
+	expect_shown(&b, SHOW_NOTHING, NULL);
+	assert_int_equal(boxes_own_set(&b, "m", &none), BOX_NOTHING); /* a first 0/0 */
+	expect_shown(&b, SHOW_OWN, &none);
+	assert_int_equal(boxes_own_set(&b, "m", &some), BOX_CHANGED);
+	assert_int_equal(boxes_own_set(&b, "m", &some), BOX_NOTHING);
+	expect_shown(&b, SHOW_OWN, &some);
+	assert_int_equal(boxes_own_set(&b, "m", &none), BOX_CHANGED);
+	assert_int_equal(boxes_own_set(&b, "m", &none), BOX_NOTHING);
+	assert_int_equal(boxes_own_clear(&b, "m"), BOX_CHANGED);
+	assert_int_equal(boxes_own_clear(&b, "m"), BOX_NOTHING);
+	assert_int_equal(boxes_own_set(&b, "n", &some), BOX_CHANGED);
+	assert_int_equal(b.all.count, 1);
+	boxes_clear(&b);
+}
+
+static void test_foreign_goes_first(void **state)
+{
+	struct boxes b;
+
+	(void)state;
+	boxes_init(&b, 10);
+	boxes_own_set(&b, "m", &some);
+	assert_true(boxes_say(&b, "m", &one, &more));
+	assert_false(boxes_say(&b, "m", &one, &more));
+	assert_true(boxes_say(&b, "m", &two, &more));
+	expect_shown(&b, SHOW_FOREIGN, &more);
+	assert_int_equal(boxes_own_set(&b, "m", &some), BOX_NOTHING);
+	expect_shown(&b, SHOW_FOREIGN, &more);
+	assert_true(boxes_unsay(&b, "m"));
+	assert_false(boxes_unsay(&b, "m"));
+	assert_false(boxes_unsay(&b, "nothing"));
+	expect_shown(&b, SHOW_OWN, &some);
+	boxes_clear(&b);
+}
+
+static void test_nothing_is_left(void **state)
+{
+	struct boxes b;
+
+	(void)state;
+	boxes_init(&b, 10);
+	boxes_say(&b, "m", &one, &none);
+	expect_shown(&b, SHOW_FOREIGN, &none);
+	boxes_unsay(&b, "m");
+	expect_shown(&b, SHOW_NOTHING, NULL);
+	assert_int_equal(b.all.count, 0);
+	assert_int_equal(b.foreign, 0);
+	boxes_clear(&b);
+}
+
+static void test_cap(void **state)
+{
+	struct boxes b;
+
+	(void)state;
+	boxes_init(&b, 1);
+	assert_true(boxes_say(&b, "m", &one, &some));
+	assert_false(boxes_say(&b, "n", &one, &some));
+	assert_int_equal(b.refused, 1);
+	assert_null(boxes_find(&b, "n"));
+	assert_true(boxes_say(&b, "m", &one, &more));
+	boxes_unsay(&b, "m");
+	assert_true(boxes_say(&b, "n", &one, &some));
+	boxes_clear(&b);
+}
+
+static void test_dump(void **state)
+{
+	char id[LINE_BOX_MAX + 1];
+	struct boxes b;
+
+	(void)state;
+	boxes_init(&b, 10);
+	boxes_own_set(&b, "own", &some);
+	boxes_round_begin(&b);
+	boxes_say(&b, "a", &one, &some);
+	boxes_say(&b, "own", &one, &more);
+	boxes_say(&b, "b", &one, &some);
+	boxes_sweep_begin(&b);
+	assert_false(boxes_sweep(&b, id));
+	boxes_round_begin(&b);
+	boxes_say(&b, "b", &one, &some);
+	boxes_sweep_begin(&b);
+	assert_true(boxes_sweep(&b, id));
+	assert_string_equal(id, "own");
+	assert_true(boxes_sweep(&b, id));
+	assert_string_equal(id, "a");
+	assert_false(boxes_sweep(&b, id));
+	assert_non_null(boxes_find(&b, "own"));
+	assert_null(boxes_find(&b, "a"));
+	assert_int_equal(b.foreign, 1);
+	boxes_clear(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_own),
+		cmocka_unit_test(test_foreign_goes_first),
+		cmocka_unit_test(test_nothing_is_left),
+		cmocka_unit_test(test_cap),
+		cmocka_unit_test(test_dump),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
