@@ -314,7 +314,7 @@ static char *show_device(struct ast_cli_entry *e, int cmd, struct ast_cli_args *
 	if (a->argc != e->args + 1)
 		return CLI_SHOWUSAGE;
 	name = a->argv[e->args];
-	d = facts_find(&tables_lock()->facts, name);
+	d = mod_facts_find(&tables_lock()->facts, name);
 	if (d)
 		add_device(&l, d);
 	tables_unlock();

@@ -263,7 +263,7 @@ static bool can_be_said(const char *name, bool legal)
 /* This server's slot is empty, or not shared any more. */
 static void say_gone(const char *name, struct line_out *out, bool report)
 {
-	bool said = facts_own_clear(&tables_lock()->facts, name);
+	bool said = mod_facts_own_clear(&tables_lock()->facts, name);
 
 	tables_unlock();
 	if (said && !report && line_out_device(out, name, NULL))
@@ -274,8 +274,8 @@ static void say_own(
 	const char *name, enum device_state state, struct line_out *out, bool report)
 {
 	struct tables *t = tables_lock();
-	bool other = facts_own_set(&t->facts, name, state);
-	struct device *d = facts_find(&t->facts, name);
+	bool other = mod_facts_own_set(&t->facts, name, state);
+	struct device *d = mod_facts_find(&t->facts, name);
 	bool back = d && d->adopted, merged = d && d->is_merged;
 
 	tables_unlock();
@@ -290,7 +290,7 @@ static void say_own(
 /* The slot has somebody else's word: a full report has this server's last one. */
 static void say_remembered(const char *name, struct line_out *out, bool report)
 {
-	struct device *d = facts_find(&tables_lock()->facts, name);
+	struct device *d = mod_facts_find(&tables_lock()->facts, name);
 	bool known = d && d->has_own;
 	enum device_state own = known ? d->own : STATE_UNKNOWN;
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void facts_init(struct facts *f, size_t max)
+void mod_facts_init(struct facts *f, size_t max)
 {
 	memset(f, 0, sizeof(*f));
 	map_init(&f->devices);
@@ -19,13 +19,13 @@ static void release(struct map_item *item)
 	free(d);
 }
 
-void facts_clear(struct facts *f)
+void mod_facts_clear(struct facts *f)
 {
 	map_clear(&f->devices, release);
-	facts_init(f, f->max);
+	mod_facts_init(f, f->max);
 }
 
-struct device *facts_find(const struct facts *f, const char *name)
+struct device *mod_facts_find(const struct facts *f, const char *name)
 {
 	return (struct device *)map_find(&f->devices, name);
 }
@@ -66,7 +66,7 @@ static void drop_unused(struct facts *f, struct device *d)
 /* For a word of somebody else; NULL: there are too many, or no memory. */
 static struct device *device_for_other(struct facts *f, const char *name)
 {
-	struct device *d = facts_find(f, name);
+	struct device *d = mod_facts_find(f, name);
 
 	if (d && is_foreign(d))
 		return d;
@@ -100,7 +100,7 @@ static struct fact *fact_new(struct device *d, const struct entity_id *entity)
 
 static const struct fact_change no_room = {.refused = true};
 
-struct fact_change facts_say(struct facts *f, const char *name,
+struct fact_change mod_facts_say(struct facts *f, const char *name,
 	const struct entity_id *entity, enum device_state state)
 {
 	struct device *d = device_for_other(f, name);
@@ -147,10 +147,10 @@ static struct fact_change fact_remove(
 	return c;
 }
 
-struct fact_change facts_unsay(
+struct fact_change mod_facts_unsay(
 	struct facts *f, const char *name, const struct entity_id *entity)
 {
-	struct device *d = facts_find(f, name);
+	struct device *d = mod_facts_find(f, name);
 	struct fact *fact = d ? fact_find(d, entity) : NULL;
 
 	if (!fact)
@@ -158,7 +158,7 @@ struct fact_change facts_unsay(
 	return fact_remove(f, d, fact);
 }
 
-struct fact_change facts_merge(struct facts *f, const char *name,
+struct fact_change mod_facts_merge(struct facts *f, const char *name,
 	const struct entity_id *entity, enum device_state state)
 {
 	struct device *d = device_for_other(f, name);
@@ -178,9 +178,9 @@ struct fact_change facts_merge(struct facts *f, const char *name,
 	return c;
 }
 
-struct fact_change facts_unmerge(struct facts *f, const char *name)
+struct fact_change mod_facts_unmerge(struct facts *f, const char *name)
 {
-	struct device *d = facts_find(f, name);
+	struct device *d = mod_facts_find(f, name);
 
 	if (!d || !d->is_merged)
 		return (struct fact_change){.changed = false};
@@ -189,9 +189,9 @@ struct fact_change facts_unmerge(struct facts *f, const char *name)
 	return (struct fact_change){.changed = true, .before = true};
 }
 
-bool facts_own_set(struct facts *f, const char *name, enum device_state state)
+bool mod_facts_own_set(struct facts *f, const char *name, enum device_state state)
 {
-	struct device *d = facts_find(f, name);
+	struct device *d = mod_facts_find(f, name);
 	bool changed;
 
 	if (!d)
@@ -204,9 +204,9 @@ bool facts_own_set(struct facts *f, const char *name, enum device_state state)
 	return changed;
 }
 
-bool facts_own_clear(struct facts *f, const char *name)
+bool mod_facts_own_clear(struct facts *f, const char *name)
 {
-	struct device *d = facts_find(f, name);
+	struct device *d = mod_facts_find(f, name);
 
 	if (!d || !d->has_own)
 		return false;
@@ -215,9 +215,9 @@ bool facts_own_clear(struct facts *f, const char *name)
 	return true;
 }
 
-void facts_adopt(struct facts *f, const char *name, bool adopted)
+void mod_facts_adopt(struct facts *f, const char *name, bool adopted)
 {
-	struct device *d = facts_find(f, name);
+	struct device *d = mod_facts_find(f, name);
 
 	if (!d && adopted)
 		d = device_new(f, name);
@@ -227,12 +227,12 @@ void facts_adopt(struct facts *f, const char *name, bool adopted)
 	drop_unused(f, d);
 }
 
-void facts_round_begin(struct facts *f)
+void mod_facts_round_begin(struct facts *f)
 {
 	f->round++;
 }
 
-void facts_sweep_begin(struct facts *f)
+void mod_facts_sweep_begin(struct facts *f)
 {
 	map_walk_begin(&f->devices);
 }
@@ -270,7 +270,7 @@ static bool sweep_device(struct facts *f, struct device *d, struct fact_gone *ou
 	return false;
 }
 
-bool facts_sweep(struct facts *f, struct fact_gone *out)
+bool mod_facts_sweep(struct facts *f, struct fact_gone *out)
 {
 	struct map_item *item;
 

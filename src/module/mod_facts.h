@@ -40,31 +40,31 @@ struct fact_change {
 	bool refused; /* too many devices, or no memory */
 };
 
-void facts_init(struct facts *f, size_t max);
-void facts_clear(struct facts *f);
-struct device *facts_find(const struct facts *f, const char *name);
+void mod_facts_init(struct facts *f, size_t max);
+void mod_facts_clear(struct facts *f);
+struct device *mod_facts_find(const struct facts *f, const char *name);
 
 /* UNKNOWN and INVALID are no statement: as somebody's only word they would hide the
  * truth. */
 bool fact_counts(enum device_state state);
 
-struct fact_change facts_say(struct facts *f, const char *name,
+struct fact_change mod_facts_say(struct facts *f, const char *name,
 	const struct entity_id *entity, enum device_state state);
-struct fact_change facts_unsay(
+struct fact_change mod_facts_unsay(
 	struct facts *f, const char *name, const struct entity_id *entity);
-struct fact_change facts_merge(struct facts *f, const char *name,
+struct fact_change mod_facts_merge(struct facts *f, const char *name,
 	const struct entity_id *entity, enum device_state state);
-struct fact_change facts_unmerge(struct facts *f, const char *name);
+struct fact_change mod_facts_unmerge(struct facts *f, const char *name);
 
 /* What this server said; true: it is something else than before. */
-bool facts_own_set(struct facts *f, const char *name, enum device_state state);
-bool facts_own_clear(struct facts *f, const char *name);
+bool mod_facts_own_set(struct facts *f, const char *name, enum device_state state);
+bool mod_facts_own_clear(struct facts *f, const char *name);
 /* Remembers that Asterisk's own slot holds somebody else's word, or does no longer. */
-void facts_adopt(struct facts *f, const char *name, bool adopted);
+void mod_facts_adopt(struct facts *f, const char *name, bool adopted);
 
 /*
  * A dump: between begin and the sweep everything is said again; what was not is taken out
- * by facts_sweep(), one after the other. A purge is a dump of nothing.
+ * by mod_facts_sweep(), one after the other. A purge is a dump of nothing.
  */
 struct fact_gone {
 	char name[LINE_NAME_MAX + 1];
@@ -73,8 +73,8 @@ struct fact_gone {
 	bool merged;
 	bool counted; /* it was shown */
 };
-void facts_round_begin(struct facts *f);
-void facts_sweep_begin(struct facts *f);
-bool facts_sweep(struct facts *f, struct fact_gone *out);
+void mod_facts_round_begin(struct facts *f);
+void mod_facts_sweep_begin(struct facts *f);
+bool mod_facts_sweep(struct facts *f, struct fact_gone *out);
 
 #endif

@@ -90,7 +90,7 @@ static void unadopt(const char *device, const enum device_state *own)
 static const enum device_state *own_word(
 	struct tables *t, const char *name, enum device_state *out)
 {
-	struct device *d = facts_find(&t->facts, name);
+	struct device *d = mod_facts_find(&t->facts, name);
 
 	if (!d || !d->has_own)
 		return NULL;
@@ -107,11 +107,11 @@ static void take_merged(const struct line *l)
 	unsigned long refused;
 
 	if (l->gone)
-		c = facts_unmerge(&t->facts, l->name);
+		c = mod_facts_unmerge(&t->facts, l->name);
 	else
-		c = facts_merge(&t->facts, l->name, &l->entity, l->state);
+		c = mod_facts_merge(&t->facts, l->name, &l->entity, l->state);
 	if (c.changed)
-		facts_adopt(&t->facts, l->name, !l->gone);
+		mod_facts_adopt(&t->facts, l->name, !l->gone);
 	t->imported += c.changed;
 	refused = t->facts.refused;
 	tables_unlock();
@@ -130,9 +130,9 @@ static void take_device(const struct line *l)
 	unsigned long refused;
 
 	if (l->gone)
-		c = facts_unsay(&t->facts, l->name, &l->entity);
+		c = mod_facts_unsay(&t->facts, l->name, &l->entity);
 	else
-		c = facts_say(&t->facts, l->name, &l->entity, l->state);
+		c = mod_facts_say(&t->facts, l->name, &l->entity, l->state);
 	t->imported += c.changed;
 	refused = t->facts.refused;
 	tables_unlock();
@@ -147,7 +147,7 @@ static void take_device(const struct line *l)
 void import_put_back(const char *name)
 {
 	struct tables *t = tables_lock();
-	struct device *d = facts_find(&t->facts, name);
+	struct device *d = mod_facts_find(&t->facts, name);
 	enum device_state state, merged = STATE_UNKNOWN, buf;
 	const enum device_state *own = own_word(t, name, &buf);
 	struct entity_id entity;
@@ -184,7 +184,7 @@ void import_line(const struct mod_options *options, const struct line *l)
 
 void import_own_again(const char *device)
 {
-	facts_adopt(&tables_lock()->facts, device, false);
+	mod_facts_adopt(&tables_lock()->facts, device, false);
 	tables_unlock();
 	if (is_stored(device))
 		ast_db_del(OUR_STORE, device);
@@ -230,10 +230,10 @@ static void recall(const char *device, const struct entity_id *entity,
 {
 	struct tables *t = tables_lock();
 
-	facts_merge(&t->facts, device, entity, state);
-	facts_adopt(&t->facts, device, true);
+	mod_facts_merge(&t->facts, device, entity, state);
+	mod_facts_adopt(&t->facts, device, true);
 	if (own)
-		facts_own_set(&t->facts, device, *own);
+		mod_facts_own_set(&t->facts, device, *own);
 	tables_unlock();
 }
 
@@ -256,8 +256,8 @@ static void readopt(const char *device, const struct entity_id *entity,
 		return;
 	}
 	t = tables_lock();
-	facts_unmerge(&t->facts, device);
-	facts_adopt(&t->facts, device, false);
+	mod_facts_unmerge(&t->facts, device);
+	mod_facts_adopt(&t->facts, device, false);
 	tables_unlock();
 	ast_db_del(OUR_STORE, device);
 }
@@ -269,13 +269,13 @@ void import_readopt(void)
 
 void import_round_begin(void)
 {
-	facts_round_begin(&tables_lock()->facts);
+	mod_facts_round_begin(&tables_lock()->facts);
 	tables_unlock();
 }
 
 void import_sweep_begin(void)
 {
-	facts_sweep_begin(&tables_lock()->facts);
+	mod_facts_sweep_begin(&tables_lock()->facts);
 	tables_unlock();
 }
 
@@ -284,7 +284,7 @@ static bool is_kept(struct tables *t, const struct fact_gone *gone, bool purge)
 {
 	if (!gone->merged || !purge || !is_stored(gone->name))
 		return false;
-	return !facts_merge(&t->facts, gone->name, &gone->entity, gone->state).refused;
+	return !mod_facts_merge(&t->facts, gone->name, &gone->entity, gone->state).refused;
 }
 
 bool import_sweep(bool purge)
@@ -293,12 +293,12 @@ bool import_sweep(bool purge)
 	const enum device_state *own = NULL;
 	struct fact_gone gone;
 	enum device_state buf;
-	bool any = facts_sweep(&t->facts, &gone), kept = any && is_kept(t, &gone, purge);
+	bool any = mod_facts_sweep(&t->facts, &gone), kept = any && is_kept(t, &gone, purge);
 
 	if (any)
 		own = own_word(t, gone.name, &buf);
 	if (any && gone.merged && !kept)
-		facts_adopt(&t->facts, gone.name, false);
+		mod_facts_adopt(&t->facts, gone.name, false);
 	t->imported += any && !kept;
 	tables_unlock();
 	if (any && gone.merged && !kept)

@@ -11,14 +11,14 @@ static struct tables tables;
 void tables_init(size_t import_max)
 {
 	memset(&tables, 0, sizeof(tables));
-	facts_init(&tables.facts, import_max);
+	mod_facts_init(&tables.facts, import_max);
 	boxes_init(&tables.boxes, import_max);
 	members_init(&tables.members);
 }
 
 void tables_clear(void)
 {
-	facts_clear(&tables.facts);
+	mod_facts_clear(&tables.facts);
 	boxes_clear(&tables.boxes);
 	members_clear(&tables.members);
 }

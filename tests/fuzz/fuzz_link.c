@@ -24,8 +24,8 @@ static void sweep(struct module *m)
 	struct fact_gone gone;
 	struct member member;
 
-	facts_sweep_begin(&m->facts);
-	while (facts_sweep(&m->facts, &gone))
+	mod_facts_sweep_begin(&m->facts);
+	while (mod_facts_sweep(&m->facts, &gone))
 		must(line_name_ok(gone.name, strlen(gone.name)));
 	boxes_sweep_begin(&m->boxes);
 	while (boxes_sweep(&m->boxes, id))
@@ -40,13 +40,13 @@ static void take_device(struct module *m, const struct line *l)
 	must(line_name_ok(l->name, strlen(l->name)));
 	must(l->state < STATE_COUNT);
 	if (l->word == LINE_MERGED && l->gone)
-		facts_unmerge(&m->facts, l->name);
+		mod_facts_unmerge(&m->facts, l->name);
 	else if (l->word == LINE_MERGED)
-		facts_merge(&m->facts, l->name, &l->entity, l->state);
+		mod_facts_merge(&m->facts, l->name, &l->entity, l->state);
 	else if (l->gone)
-		facts_unsay(&m->facts, l->name, &l->entity);
+		mod_facts_unsay(&m->facts, l->name, &l->entity);
 	else
-		facts_say(&m->facts, l->name, &l->entity, l->state);
+		mod_facts_say(&m->facts, l->name, &l->entity, l->state);
 }
 
 static void take_fact(struct module *m, const struct line *l)
@@ -85,7 +85,7 @@ static bool take_line(struct module *m, char *text)
 	if (line_is_fact(l.word))
 		take_fact(m, &l);
 	if (l.word == LINE_BEGIN) {
-		facts_round_begin(&m->facts);
+		mod_facts_round_begin(&m->facts);
 		boxes_round_begin(&m->boxes);
 		members_round_begin(&m->members);
 	}
@@ -124,7 +124,7 @@ static void init(struct module *m)
 	line_reader_init(&m->in);
 	m->out.len = 0;
 	session_greet(&m->session, "02:00:00:00:00:01", "22", &m->out, 1000);
-	facts_init(&m->facts, 20);
+	mod_facts_init(&m->facts, 20);
 	boxes_init(&m->boxes, 20);
 	members_init(&m->members);
 }
@@ -141,11 +141,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (at < size && hear(&m, data + at, size - at < piece ? size - at : piece))
 		at += size - at < piece ? size - at : piece;
 	must(m.facts.foreign <= 20 && m.boxes.foreign <= 20);
-	facts_round_begin(&m.facts);
+	mod_facts_round_begin(&m.facts);
 	boxes_round_begin(&m.boxes);
 	sweep(&m);
 	must(m.facts.foreign == 0 && m.boxes.foreign == 0 && m.facts.devices.count == 0);
-	facts_clear(&m.facts);
+	mod_facts_clear(&m.facts);
 	boxes_clear(&m.boxes);
 	members_clear(&m.members);
 	return 0;

@@ -25,20 +25,20 @@ static void test_say(void **state)
 	struct facts f;
 
 	(void)state;
-	facts_init(&f, 10);
-	expect(facts_say(&f, "x", &one, STATE_INUSE), true, false, true);
-	expect(facts_say(&f, "x", &one, STATE_INUSE), false, true, true);
-	expect(facts_say(&f, "x", &one, STATE_BUSY), true, true, true);
-	expect(facts_say(&f, "x", &two, STATE_RINGING), true, false, true);
+	mod_facts_init(&f, 10);
+	expect(mod_facts_say(&f, "x", &one, STATE_INUSE), true, false, true);
+	expect(mod_facts_say(&f, "x", &one, STATE_INUSE), false, true, true);
+	expect(mod_facts_say(&f, "x", &one, STATE_BUSY), true, true, true);
+	expect(mod_facts_say(&f, "x", &two, STATE_RINGING), true, false, true);
 	assert_int_equal(f.foreign, 1);
-	assert_int_equal(facts_find(&f, "x")->count, 2);
-	expect(facts_unsay(&f, "x", &one), true, true, false);
-	expect(facts_unsay(&f, "x", &one), false, false, false);
-	expect(facts_unsay(&f, "y", &one), false, false, false);
-	expect(facts_unsay(&f, "x", &two), true, true, false);
-	assert_null(facts_find(&f, "x"));
+	assert_int_equal(mod_facts_find(&f, "x")->count, 2);
+	expect(mod_facts_unsay(&f, "x", &one), true, true, false);
+	expect(mod_facts_unsay(&f, "x", &one), false, false, false);
+	expect(mod_facts_unsay(&f, "y", &one), false, false, false);
+	expect(mod_facts_unsay(&f, "x", &two), true, true, false);
+	assert_null(mod_facts_find(&f, "x"));
 	assert_int_equal(f.foreign, 0);
-	facts_clear(&f);
+	mod_facts_clear(&f);
 }
 
 /* UNKNOWN and INVALID are remembered, and shown by nobody. */
@@ -47,15 +47,15 @@ static void test_no_statement(void **state)
 	struct facts f;
 
 	(void)state;
-	facts_init(&f, 10);
+	mod_facts_init(&f, 10);
 	for (int s = 0; s < STATE_COUNT; s++)
 		assert_int_equal(
 			fact_counts((enum device_state)s), s != STATE_UNKNOWN && s != STATE_INVALID);
-	expect(facts_say(&f, "x", &one, STATE_INVALID), true, false, false);
-	expect(facts_say(&f, "x", &one, STATE_INUSE), true, false, true);
-	expect(facts_say(&f, "x", &one, STATE_UNKNOWN), true, true, false);
-	expect(facts_unsay(&f, "x", &one), true, false, false);
-	facts_clear(&f);
+	expect(mod_facts_say(&f, "x", &one, STATE_INVALID), true, false, false);
+	expect(mod_facts_say(&f, "x", &one, STATE_INUSE), true, false, true);
+	expect(mod_facts_say(&f, "x", &one, STATE_UNKNOWN), true, true, false);
+	expect(mod_facts_unsay(&f, "x", &one), true, false, false);
+	mod_facts_clear(&f);
 }
 
 static void test_merged(void **state)
@@ -63,17 +63,17 @@ static void test_merged(void **state)
 	struct facts f;
 
 	(void)state;
-	facts_init(&f, 10);
-	expect(facts_merge(&f, "x", &one, STATE_INUSE), true, false, true);
-	expect(facts_merge(&f, "x", &one, STATE_INUSE), false, true, true);
-	expect(facts_merge(&f, "x", &two, STATE_INUSE), true, true, true);
-	expect(facts_merge(&f, "x", &two, STATE_INVALID), true, true, true);
+	mod_facts_init(&f, 10);
+	expect(mod_facts_merge(&f, "x", &one, STATE_INUSE), true, false, true);
+	expect(mod_facts_merge(&f, "x", &one, STATE_INUSE), false, true, true);
+	expect(mod_facts_merge(&f, "x", &two, STATE_INUSE), true, true, true);
+	expect(mod_facts_merge(&f, "x", &two, STATE_INVALID), true, true, true);
 	assert_int_equal(f.foreign, 1);
-	expect(facts_unmerge(&f, "x"), true, true, false);
-	expect(facts_unmerge(&f, "x"), false, false, false);
+	expect(mod_facts_unmerge(&f, "x"), true, true, false);
+	expect(mod_facts_unmerge(&f, "x"), false, false, false);
 	assert_int_equal(f.foreign, 0);
-	assert_null(facts_find(&f, "x"));
-	facts_clear(&f);
+	assert_null(mod_facts_find(&f, "x"));
+	mod_facts_clear(&f);
 }
 
 static void test_own(void **state)
@@ -81,18 +81,18 @@ static void test_own(void **state)
 	struct facts f;
 
 	(void)state;
-	facts_init(&f, 10);
-	assert_true(facts_own_set(&f, "x", STATE_INUSE));
-	assert_false(facts_own_set(&f, "x", STATE_INUSE));
-	assert_true(facts_own_set(&f, "x", STATE_BUSY));
+	mod_facts_init(&f, 10);
+	assert_true(mod_facts_own_set(&f, "x", STATE_INUSE));
+	assert_false(mod_facts_own_set(&f, "x", STATE_INUSE));
+	assert_true(mod_facts_own_set(&f, "x", STATE_BUSY));
 	assert_int_equal(f.foreign, 0);
-	facts_say(&f, "x", &one, STATE_INUSE);
-	facts_unsay(&f, "x", &one);
-	assert_int_equal(facts_find(&f, "x")->own, STATE_BUSY);
-	assert_true(facts_own_clear(&f, "x"));
-	assert_false(facts_own_clear(&f, "x"));
-	assert_null(facts_find(&f, "x"));
-	facts_clear(&f);
+	mod_facts_say(&f, "x", &one, STATE_INUSE);
+	mod_facts_unsay(&f, "x", &one);
+	assert_int_equal(mod_facts_find(&f, "x")->own, STATE_BUSY);
+	assert_true(mod_facts_own_clear(&f, "x"));
+	assert_false(mod_facts_own_clear(&f, "x"));
+	assert_null(mod_facts_find(&f, "x"));
+	mod_facts_clear(&f);
 }
 
 static void test_adopted(void **state)
@@ -100,16 +100,16 @@ static void test_adopted(void **state)
 	struct facts f;
 
 	(void)state;
-	facts_init(&f, 10);
-	facts_adopt(&f, "x", false);
-	assert_null(facts_find(&f, "x"));
-	facts_merge(&f, "x", &one, STATE_INUSE);
-	facts_adopt(&f, "x", true);
-	facts_unmerge(&f, "x");
-	assert_true(facts_find(&f, "x")->adopted);
-	facts_adopt(&f, "x", false);
-	assert_null(facts_find(&f, "x"));
-	facts_clear(&f);
+	mod_facts_init(&f, 10);
+	mod_facts_adopt(&f, "x", false);
+	assert_null(mod_facts_find(&f, "x"));
+	mod_facts_merge(&f, "x", &one, STATE_INUSE);
+	mod_facts_adopt(&f, "x", true);
+	mod_facts_unmerge(&f, "x");
+	assert_true(mod_facts_find(&f, "x")->adopted);
+	mod_facts_adopt(&f, "x", false);
+	assert_null(mod_facts_find(&f, "x"));
+	mod_facts_clear(&f);
 }
 
 /* Others can fill the table; what this server says has its place in any case. */
@@ -118,21 +118,21 @@ static void test_cap(void **state)
 	struct facts f;
 
 	(void)state;
-	facts_init(&f, 2);
-	facts_say(&f, "a", &one, STATE_INUSE);
-	facts_merge(&f, "b", &one, STATE_INUSE);
-	assert_true(facts_say(&f, "c", &one, STATE_INUSE).refused);
-	assert_true(facts_merge(&f, "d", &one, STATE_INUSE).refused);
+	mod_facts_init(&f, 2);
+	mod_facts_say(&f, "a", &one, STATE_INUSE);
+	mod_facts_merge(&f, "b", &one, STATE_INUSE);
+	assert_true(mod_facts_say(&f, "c", &one, STATE_INUSE).refused);
+	assert_true(mod_facts_merge(&f, "d", &one, STATE_INUSE).refused);
 	assert_int_equal(f.refused, 2);
-	assert_null(facts_find(&f, "c"));
-	assert_true(facts_own_set(&f, "c", STATE_INUSE));
-	assert_true(facts_say(&f, "c", &one, STATE_INUSE).refused);
-	expect(facts_say(&f, "a", &two, STATE_BUSY), true, false, true);
-	facts_unsay(&f, "a", &one);
-	facts_unsay(&f, "a", &two);
-	expect(facts_say(&f, "c", &one, STATE_INUSE), true, false, true);
+	assert_null(mod_facts_find(&f, "c"));
+	assert_true(mod_facts_own_set(&f, "c", STATE_INUSE));
+	assert_true(mod_facts_say(&f, "c", &one, STATE_INUSE).refused);
+	expect(mod_facts_say(&f, "a", &two, STATE_BUSY), true, false, true);
+	mod_facts_unsay(&f, "a", &one);
+	mod_facts_unsay(&f, "a", &two);
+	expect(mod_facts_say(&f, "c", &one, STATE_INUSE), true, false, true);
 	assert_int_equal(f.foreign, 2);
-	facts_clear(&f);
+	mod_facts_clear(&f);
 }
 
 static int sweep(struct facts *f, char names[][LINE_NAME_MAX + 1], int max)
@@ -140,8 +140,8 @@ static int sweep(struct facts *f, char names[][LINE_NAME_MAX + 1], int max)
 	struct fact_gone gone;
 	int n = 0;
 
-	facts_sweep_begin(f);
-	while (facts_sweep(f, &gone)) {
+	mod_facts_sweep_begin(f);
+	while (mod_facts_sweep(f, &gone)) {
 		assert_true(n < max);
 		snprintf(names[n++], LINE_NAME_MAX + 1, "%.200s%s%s", gone.name,
 			gone.merged ? " merged" : "", gone.counted ? "" : " silent");
@@ -155,27 +155,27 @@ static void test_dump(void **state)
 	struct facts f;
 
 	(void)state;
-	facts_init(&f, 10);
-	facts_round_begin(&f);
-	facts_say(&f, "a", &one, STATE_INUSE);
-	facts_say(&f, "a", &two, STATE_INVALID);
-	facts_say(&f, "b", &one, STATE_BUSY);
-	facts_merge(&f, "c", &one, STATE_BUSY);
-	facts_own_set(&f, "d", STATE_BUSY);
+	mod_facts_init(&f, 10);
+	mod_facts_round_begin(&f);
+	mod_facts_say(&f, "a", &one, STATE_INUSE);
+	mod_facts_say(&f, "a", &two, STATE_INVALID);
+	mod_facts_say(&f, "b", &one, STATE_BUSY);
+	mod_facts_merge(&f, "c", &one, STATE_BUSY);
+	mod_facts_own_set(&f, "d", STATE_BUSY);
 	assert_int_equal(sweep(&f, gone, 10), 0);
-	facts_round_begin(&f);
-	facts_say(&f, "b", &one, STATE_BUSY);
-	facts_say(&f, "e", &one, STATE_BUSY);
+	mod_facts_round_begin(&f);
+	mod_facts_say(&f, "b", &one, STATE_BUSY);
+	mod_facts_say(&f, "e", &one, STATE_BUSY);
 	assert_int_equal(sweep(&f, gone, 10), 3);
 	assert_string_equal(gone[0], "a");
 	assert_string_equal(gone[1], "a silent");
 	assert_string_equal(gone[2], "c merged");
-	assert_null(facts_find(&f, "a"));
-	assert_non_null(facts_find(&f, "b"));
-	assert_non_null(facts_find(&f, "e"));
-	assert_true(facts_find(&f, "d")->has_own);
+	assert_null(mod_facts_find(&f, "a"));
+	assert_non_null(mod_facts_find(&f, "b"));
+	assert_non_null(mod_facts_find(&f, "e"));
+	assert_true(mod_facts_find(&f, "d")->has_own);
 	assert_int_equal(f.foreign, 2);
-	facts_clear(&f);
+	mod_facts_clear(&f);
 }
 
 /* Merged and words of the same device; and a dump of nothing. */
@@ -185,13 +185,13 @@ static void test_purge(void **state)
 	struct facts f;
 
 	(void)state;
-	facts_init(&f, 10);
-	facts_own_set(&f, "a", STATE_INUSE);
-	facts_merge(&f, "a", &one, STATE_BUSY);
-	facts_say(&f, "a", &one, STATE_BUSY);
-	facts_say(&f, "a", &two, STATE_INUSE);
-	facts_say(&f, "b", &two, STATE_INUSE);
-	facts_round_begin(&f);
+	mod_facts_init(&f, 10);
+	mod_facts_own_set(&f, "a", STATE_INUSE);
+	mod_facts_merge(&f, "a", &one, STATE_BUSY);
+	mod_facts_say(&f, "a", &one, STATE_BUSY);
+	mod_facts_say(&f, "a", &two, STATE_INUSE);
+	mod_facts_say(&f, "b", &two, STATE_INUSE);
+	mod_facts_round_begin(&f);
 	assert_int_equal(sweep(&f, gone, 10), 4);
 	assert_string_equal(gone[0], "a merged");
 	assert_string_equal(gone[1], "a");
@@ -199,7 +199,7 @@ static void test_purge(void **state)
 	assert_string_equal(gone[3], "b");
 	assert_int_equal(f.foreign, 0);
 	assert_int_equal(f.devices.count, 1);
-	facts_clear(&f);
+	mod_facts_clear(&f);
 }
 
 /* Between two steps of a sweep this server's words come and go. */
@@ -211,24 +211,24 @@ static void test_sweep_and_own_words(void **state)
 	int n = 0;
 
 	(void)state;
-	facts_init(&f, 1000);
+	mod_facts_init(&f, 1000);
 	for (int i = 0; i < 200; i++) {
 		snprintf(name, sizeof(name), "d%d", i);
-		facts_say(&f, name, &one, STATE_INUSE);
+		mod_facts_say(&f, name, &one, STATE_INUSE);
 		if (i % 3 == 0)
-			facts_own_set(&f, name, STATE_INUSE);
+			mod_facts_own_set(&f, name, STATE_INUSE);
 	}
-	facts_round_begin(&f);
-	facts_sweep_begin(&f);
-	while (facts_sweep(&f, &gone)) {
+	mod_facts_round_begin(&f);
+	mod_facts_sweep_begin(&f);
+	while (mod_facts_sweep(&f, &gone)) {
 		snprintf(name, sizeof(name), "d%d", n + 3);
-		facts_own_clear(&f, name);
+		mod_facts_own_clear(&f, name);
 		snprintf(name, sizeof(name), "new%d", n++);
-		facts_own_set(&f, name, STATE_BUSY);
+		mod_facts_own_set(&f, name, STATE_BUSY);
 	}
 	assert_int_equal(n, 200);
 	assert_int_equal(f.foreign, 0);
-	facts_clear(&f);
+	mod_facts_clear(&f);
 }
 
 int main(void)
