@@ -18,8 +18,11 @@
 #include "mem.h"
 
 #define MOST_ITEMS   512
+#define FEW_ITEMS    16
 #define PAUSE_MIN_US INT64_C(100000)
 #define PAUSE_MAX_US INT64_C(5000000)
+/* It was a primary: who connects anew goes to the next host. */
+#define READ_ONLY "25006"
 
 struct publisher {
 	struct outbox *outbox;
@@ -101,6 +104,8 @@ bool publisher_request(
 
 void publisher_reset(struct publisher *p)
 {
+	if (p->in_flight && p->nitems > FEW_ITEMS)
+		p->limit = p->nitems / 2; /* it may be more than the server can do in time */
 	p->in_flight = false;
 	p->nitems = 0;
 	p->paused_until_us = 0;
@@ -152,6 +157,7 @@ enum publish_verdict publisher_result(
 			p->reporting_known = p->reporting_sent;
 		p->rows += (int64_t)p->nitems;
 		p->pause_us = 0;
+		p->paused_until_us = 0;
 		if (p->limit < MOST_ITEMS)
 			p->limit *= 2;
 		if (p->limit > MOST_ITEMS)
@@ -164,7 +170,7 @@ enum publish_verdict publisher_result(
 	}
 	outbox_failed(p->outbox);
 	p->reporting_known = -1;
-	if (res->lost)
+	if (res->lost || strcmp(res->sqlstate, READ_ONLY) == 0)
 		return PUBLISH_LOST;
 	/* PD006: the entity was removed; resume() says so, and register() makes it anew */
 	if (strcmp(res->sqlstate, "PD001") == 0 || strcmp(res->sqlstate, "PD002") == 0 ||

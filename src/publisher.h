@@ -21,7 +21,7 @@ enum publish_verdict {
 	PUBLISH_DONE,   /* acknowledged */
 	PUBLISH_RETRY,  /* failed; will be sent again, perhaps in halves */
 	PUBLISH_FENCED, /* the session or the lease is not ours any more: resume */
-	PUBLISH_LOST    /* no answer: the connection is gone */
+	PUBLISH_LOST    /* no answer, or the server is read-only: connect anew */
 };
 
 struct publisher *publisher_new(struct outbox *o);

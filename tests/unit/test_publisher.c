@@ -270,6 +270,55 @@ static void pauses_after_trouble(void **arg)
 	assert_true(publisher_next_us(p) - now < S);
 }
 
+/* What ends a trouble ends the pause: a beat that got through will do. */
+static void a_beat_ends_the_pause(void **arg)
+{
+	(void)arg;
+	say("A", STATE_INUSE);
+	for (int64_t now = 0; now < 20 * S; now = publisher_next_us(p)) {
+		assert_true(ask(false, now));
+		answer("53100", now);
+	}
+	assert_true(ask(true, 20 * S));
+	answer("", 20 * S);
+	assert_true(ask(false, 20 * S));
+	assert_int_equal(req.nitems, 1);
+	answer("", 20 * S);
+	assert_int_equal(publisher_next_us(p), 0);
+}
+
+/* A primary that was fenced by making it read-only will not come to its senses. */
+static void a_read_only_server_is_left(void **arg)
+{
+	(void)arg;
+	say("A", STATE_INUSE);
+	ask(false, 0);
+	assert_int_equal(answer("25006", 0), PUBLISH_LOST);
+	assert_int_equal(outbox_dirty(o), 1);
+	assert_true(ask(true, 0));
+	assert_int_equal(answer("25006", 0), PUBLISH_LOST);
+}
+
+/* A batch that a slow server cannot do in time must not come again as it is for ever. */
+static void a_batch_without_an_answer_is_halved(void **arg)
+{
+	(void)arg;
+	say_many(512);
+	for (size_t n = 512; n > 0; n = n > 16 ? n / 2 : 0) {
+		assert_true(ask(false, 0));
+		assert_int_equal(req.nitems, n);
+		publisher_reset(p);
+	}
+	assert_true(ask(false, 0)); /* so few go together in any case */
+	assert_int_equal(req.nitems, 16);
+	answer("", 0);
+	assert_true(ask(false, 0));
+	assert_int_equal(req.nitems, 32);
+	answer("", 0);
+	assert_true(ask(false, 0));
+	assert_int_equal(req.nitems, 64);
+}
+
 static void fenced(void **arg)
 {
 	static const char *const states[] = {"PD001", "PD002", "PD006"};
@@ -388,6 +437,9 @@ int main(void)
 		cmocka_unit_test(bisects),
 		cmocka_unit_test_setup_teardown(every_key_is_bad, begin, end),
 		cmocka_unit_test_setup_teardown(pauses_after_trouble, begin, end),
+		cmocka_unit_test_setup_teardown(a_beat_ends_the_pause, begin, end),
+		cmocka_unit_test_setup_teardown(a_read_only_server_is_left, begin, end),
+		cmocka_unit_test_setup_teardown(a_batch_without_an_answer_is_halved, begin, end),
 		cmocka_unit_test_setup_teardown(fenced, begin, end),
 		cmocka_unit_test_setup_teardown(lost, begin, end),
 		cmocka_unit_test_setup_teardown(what_was_there_already_is_told_anew, begin, end),
