@@ -3,10 +3,10 @@
  * of the node are in pgconn.c. Nothing here blocks.
  *
  * A conninfo may list hosts: each is tried by itself with its own timer (connect_timeout
- * of the conninfo, default 5 s) and a server in recovery or read-only is passed over,
- * whatever target_session_attrs says, because LISTEN and every write need a primary.
- * Names are looked up without blocking the loop. connect_timeout=0 means the default too:
- * nothing waits for ever. `service=` is refused.
+ * of the conninfo, default 5 s, 2 s where several are listed) and a server in recovery or
+ * read-only is passed over, whatever target_session_attrs says, because LISTEN and every
+ * write need a primary. Names are looked up without blocking the loop. connect_timeout=0
+ * means the default too: nothing waits for ever. `service=` is refused.
  *
  * A prepared statement whose plan the server calls out of date (the schema was migrated)
  * is prepared and tried once more. A session that the server ends while a query runs

@@ -8,7 +8,9 @@
 #include "mem.h"
 #include "text.h"
 
-#define CONNECT_TIMEOUT_MS 5000
+/* Where one host is only tried before another, less: leases run on meanwhile. */
+#define CONNECT_TIMEOUT_MS      5000
+#define CONNECT_TIMEOUT_EACH_MS 2000
 
 static PQconninfoOption *option_find(const struct pginfo *i, const char *key)
 {
@@ -71,7 +73,9 @@ static int pginfo_timeout_ms(const struct pginfo *i)
 	const char *text = option_or_env(i, "connect_timeout");
 	int seconds = text ? atoi(text) : 0;
 
-	return seconds > 0 && seconds < 86400 ? seconds * 1000 : CONNECT_TIMEOUT_MS;
+	if (seconds > 0 && seconds < 86400)
+		return seconds * 1000;
+	return i->hosts.n > 1 ? CONNECT_TIMEOUT_EACH_MS : CONNECT_TIMEOUT_MS;
 }
 
 static bool pginfo_hosts(struct pginfo *i, char **error)

@@ -12,7 +12,7 @@
 #include "pgcall.h"
 #include "pgconn.h"
 
-#define CHECK_MS       10000 /* settings and schema, once connected */
+#define CHECK_MS       5000 /* settings and schema, once connected */
 #define READER_IDLE_MS 5000
 
 struct session {

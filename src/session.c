@@ -22,7 +22,8 @@
 #define REFUSED_RETRY_US INT64_C(2000000)
 #define BEAT_MAX_US      INT64_C(2000000)
 #define LEAVE_US         INT64_C(3000000)
-#define ANSWER_MS        5000
+#define ANSWER_MIN_MS    3000 /* above lock_timeout, whose error says more */
+#define ANSWER_MAX_MS    5000
 #define READ_MS          120000
 /* Without a row: a server process may hang on a host that is well. Doubled each time. */
 #define SILENCE_MS 5000
@@ -66,17 +67,30 @@ static int64_t retry_max_us(const struct node *n)
 	return max < RETRY_MAX_US ? max : RETRY_MAX_US;
 }
 
+/* Without an answer for a lease, the lease is gone. */
+static int answer_ms(const struct node *n)
+{
+	int lease_ms = n->cfg.self.lease_ms;
+
+	if (lease_ms < ANSWER_MIN_MS)
+		return ANSWER_MIN_MS;
+	return lease_ms < ANSWER_MAX_MS ? lease_ms : ANSWER_MAX_MS;
+}
+
 /* Doubled at each failure, and spread over +-25 % so that nodes do not come all at once.
+ * What hosts that are silent took has passed already.
  */
 static void retry_later(struct node *n)
 {
+	int64_t from_us = n->phase == NODE_CONNECTING ? n->phase_since_us : n->now_us;
 	uint32_t spread = (uint32_t)n->cfg.self.pid * 2654435761u ^ (uint32_t)n->now_us;
 
 	n->retry_delay_us = n->retry_delay_us ? n->retry_delay_us * 2 : RETRY_MIN_US;
 	if (n->retry_delay_us > retry_max_us(n))
 		n->retry_delay_us = retry_max_us(n);
-	n->retry_us =
-		n->now_us + n->retry_delay_us * 3 / 4 + spread % (n->retry_delay_us / 2);
+	n->retry_us = from_us + n->retry_delay_us * 3 / 4 + spread % (n->retry_delay_us / 2);
+	if (n->retry_us < n->now_us)
+		n->retry_us = n->now_us + spread % (RETRY_MIN_US / 2);
 }
 
 /* ---- losing it ---- */
@@ -158,7 +172,7 @@ static void ask(struct node *n, struct db_request *req)
 		req->session = n->lease.session;
 	}
 	if (req->deadline_ms == 0)
-		req->deadline_ms = ANSWER_MS;
+		req->deadline_ms = answer_ms(n);
 	n->asked = req->op;
 	n->asking = true;
 	n->port.submit(n->port.arg, req);

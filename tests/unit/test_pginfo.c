@@ -122,6 +122,18 @@ static void test_the_environment(void **state)
 	pginfo_clear(&info);
 }
 
+/* A dead host must not keep from the next one for as long as the lease. */
+static void test_one_of_several(void **state)
+{
+	(void)state;
+	parse("host=a,b");
+	assert_int_equal(info.connect_timeout_ms, 2000);
+	pginfo_clear(&info);
+	parse("host=a,b connect_timeout=9");
+	assert_int_equal(info.connect_timeout_ms, 9000);
+	pginfo_clear(&info);
+}
+
 /* Nothing waits for ever, and nonsense is not taken for a number. */
 static void test_odd_timeouts(void **state)
 {
@@ -170,6 +182,7 @@ int main(void)
 		TEST(test_the_conninfo_decides),
 		TEST(test_uri),
 		TEST(test_the_environment),
+		TEST(test_one_of_several),
 		TEST(test_odd_timeouts),
 		TEST(test_errors_hide_passwords),
 	};
