@@ -84,7 +84,8 @@ ASTERISK_INCLUDE ?= /usr/include
 ASTERISK_RELEASE ?= $(shell asterisk -V 2>/dev/null | sed -n 's/^Asterisk //p')
 ASTERISK_MODDIR ?= /usr/lib/$(shell $(CC) -print-multiarch)/asterisk/modules
 MOD_COMPILE = $(CC) -D_GNU_SOURCE -Isrc -Isrc/module $(CPPFLAGS) $(CFLAGS) \
-	$(if $(SAN),-fsanitize=address -fno-omit-frame-pointer) -fPIC -fvisibility=hidden -MMD -MP
+	$(if $(SAN),-fsanitize=address -fno-omit-frame-pointer) -fPIC -fvisibility=hidden \
+	-ffunction-sections -MMD -MP
 MOD_AST_COMPILE = $(MOD_COMPILE) -isystem $(ASTERISK_INCLUDE) $(subst c11,gnu11,$(WARN)) -Wno-unused-parameter \
 	-DAST_MODULE='"res_pgdevstate"' -DAST_MODULE_SELF_SYM=__internal_res_pgdevstate_self \
 	-DASTERISK_MAJOR=$(firstword $(subst ., ,$(ASTERISK_RELEASE))) \
@@ -98,7 +99,9 @@ module-needs:
 	asterisk program to ask (it said '$(ASTERISK_RELEASE)'): say ASTERISK_RELEASE=22.10.1" >&2; exit 1;; esac
 $(B)/res_pgdevstate.so: $(MOD_OBJ)
 	@echo '  link    $@'
-	$(Q)$(CC) $(CFLAGS) $(if $(SAN),-fsanitize=address) $(LDFLAGS) -shared -o $@ $^
+	$(Q)$(CC) $(CFLAGS) $(if $(SAN),-fsanitize=address) $(LDFLAGS) -shared -Wl,--gc-sections -o $@ $^
+	@$(if $(SAN),true,false) || ! nm -D --undefined-only $@ | awk '{ print $$2 }' | grep -vE '@|^_*(ast|ao2|stasis|option|ITM|gmon|asan)_' || \
+		{ echo '$@: Asterisk has no such functions'; rm -f $@; exit 1; }
 $(B)/module/ast/%.o: src/module/%.c $(B)/module-flags
 	@mkdir -p $(@D); echo '  compile $<'
 	$(Q)$(MOD_AST_COMPILE) -c -o $@ $<
