@@ -10,12 +10,13 @@
 #   B=DIR      the daemons there, with or without sanitizers (build)
 #
 # tests/chaos/lib/Chaos: World.pm makes namespaces, disks, servers and nodes; Load.pm says random
-# things and knows what should be known; Faults.pm is the table of faults.
+# things and knows what should be known; Pbx.pm has telephone servers; Faults.pm is the table.
 use lib 'tests/flow/lib', 'tests/chaos/lib';
 use Chaos::World;
 BEGIN { Chaos::World::enter() }
 use Flow;
 use Chaos::Load;
+use Chaos::Pbx;
 use Chaos::Faults;
 use Time::HiRes qw(time sleep);
 
@@ -199,6 +200,7 @@ if ($ENV{LIST}) {
 srand $seed;
 diag("SEED=$seed");
 Chaos::World::make();
+pbx_start($_) for @nodes[0, 1, 2];
 my $only  = $ENV{ONLY};
 my $mixes = $ENV{MIX} || ($only ? 0 : $ENV{SHORT} ? 1 : 5);
 for my $n (1 .. @faults) {

@@ -20,6 +20,7 @@ use lib 'tests/flow/lib', 'tests/chaos/lib';
 use Flow;
 use Chaos::World;
 use Chaos::Load;
+use Chaos::Pbx;
 use Time::HiRes qw(time sleep);
 
 our @ISA    = ('Exporter');
@@ -316,6 +317,16 @@ sub crashes {
     };
 }
 
+# A telephone server that dies beside its living node takes its words along, and brings them back.
+sub killed_pbx {
+    return {
+        name  => 'kill -9 of a telephone server', short => 1, hold => 0, group => 'pbx',
+        begin => sub { my ($f) = @_; pbx_kill(node($f, grep { pbx_of($_) } living())) },
+        end   => sub { },
+        again => ['... and started again, its node lives', sub { my ($f) = @_; pbx_start($f->{node}) }],
+    };
+}
+
 # --- disks
 sub small_disks { return grep { $_->{small_disk} } living() }
 
@@ -532,7 +543,7 @@ our @faults = (
     half_open('packets lost to the node',                1, 1, 'to the node'),
     half_open('packets lost both ways',                  0, 1, @ways),
     half_open('packets lost both ways, of three nodes',  0, 3, @ways),
-    flapping(), trim(), trim_often(), twin(),
+    killed_pbx(), flapping(), trim(), trim_often(), twin(),
     suspended('the server suspended past the lease', 'server'), suspended('all machines suspended past the lease', 'alone', 'nodes'),
     tampered(), crashes(), full_disk(), full_disk_start(),
     slow_disk('PostgreSQL: a slow disk',    400,   5,     10),

@@ -4,6 +4,8 @@
 # the acknowledgement, until they are told to stop. A node's two hands speak of different keys. All
 # that was said is written down: whether it was acknowledged, and what came later.
 #
+# Telephone servers (Pbx.pm) speak over the link of some nodes; what they say are other keys.
+#
 # Truth: $says{server}{devices or mailboxes}{key} is what a living node was told last. What a node
 # that was killed, and SQL, say is "open": the node's own word counts, and it has to be the last
 # acknowledged one or a later one.
@@ -11,6 +13,7 @@ package Chaos::Load;
 use lib 'tests/flow/lib', 'tests/chaos/lib';
 use Flow;
 use Chaos::World;
+use Chaos::Pbx;
 use POSIX ();
 use Time::HiRes qw(time sleep);
 
@@ -123,10 +126,14 @@ sub load_start {
     }
     hand('sql.0', { map { $_ => { %{ $says{sql}{$_} // {} } } } @kinds }, \&sql_speak);
     my @begun = map {"$Flow::DIR/load.$_.begun"} keys %hands;
+    pbx_talk();
     poll { @begun == grep { -e } @begun } 'all hands have begun';
 }
 
-sub load_quiet { spew("$Flow::DIR/load.$_.stop", '') for keys %hands }
+sub load_quiet {
+    pbx_quiet();
+    spew("$Flow::DIR/load.$_.stop", '') for keys %hands;
+}
 
 # ... and waits until the hands have ended.
 sub load_wait {
@@ -182,7 +189,9 @@ with said(what, k, v) as (
     select E'mailboxes\t' || entity, mailbox || '@' || context, concat_ws('/', new_messages, old_messages, urgent_messages)
     from pgdevstate.mailbox_entity where counts
     union all
-    select 'members', name, 'yes' from pgdevstate.member where alive and kind = 'node')
+    select 'members', name, 'yes' from pgdevstate.member where alive and kind = 'node'
+    union all
+    select 'ids', entity_id::text, name from pgdevstate.member)
 select coalesce(json_object_agg(what, o), '{}') from (select what, json_object_agg(k, v) o from said group by what) g
 SQL
     return JSON::PP->new->utf8->decode($text);
@@ -217,19 +226,27 @@ sub node_known {
 # A look at everything: {sql}, {nodes}{name}, {says} (who is open: as it says itself).
 sub look {
     my ($server, @some) = @_;
-    my %look = (sql => sql_known($server), who => \@some);
+    my %look = (pbx => pbx_look(), sql => sql_known($server), who => \@some);
     my %keys = map { $_ => {} } @kinds;
     for my $kind (@kinds) {
         $keys{$kind}{$_} = 1 for map { keys %{$_} } $look{sql}{$kind} // {}, map { $says{$_}{$kind} // {} } keys %says;
         $keys{$kind}{$_} = 1 for map { my $who = $_; map { keys %{$_} } $log{"$kind\t$who"} // {} } keys %says;
     }
+    for my $kind (@kinds) {
+        $keys{$kind}{$_} = 1 for map { keys %{ $_->{said}{$kind} } } values %{ $look{pbx} };
+    }
     $look{nodes}{ $_->{name} } = node_known($_, \%keys) for @some;
     for my $name ('sql', map { $_->{name} } @some) {
         my $own = $name eq 'sql' ? $look{sql} : $look{nodes}{$name};
-        $look{says}{$name} = $open{$name} ? { map { $_ => $own->{"$_\t$name"} // {} } @kinds } : $says{$name};
+        $look{says}{$name} = $open{$name} ? { map { $_ => by_hand($own->{"$_\t$name"}) } @kinds } : $says{$name};
+        my $pbx = ($look{pbx}{$name} // {})->{said};
+        $look{all}{$name} = { map { $_ => { %{ $look{says}{$name}{$_} // {} }, $pbx ? %{ $pbx->{$_} } : () } } @kinds };
     }
     return \%look;
 }
+
+# ... without what its telephone server says.
+sub by_hand { my ($said) = @_; return { map { $_ => $said->{$_} } grep { !is_pbx_key($_) } keys %{ $said // {} } } }
 
 sub keys_that_differ {
     my ($has, $want) = @_;
@@ -243,7 +260,7 @@ sub lost {
     my ($look) = @_;
     my @lost;
     for my $name (map { $_->{name} } @{ $look->{who} }) {
-        push @lost, map { my $kind = $_; map {"SQL, $kind of $name: $_"} keys_that_differ($look->{sql}{"$kind\t$name"}, $look->{says}{$name}{$kind}) } @kinds;
+        push @lost, map { my $kind = $_; map {"SQL, $kind of $name: $_"} keys_that_differ($look->{sql}{"$kind\t$name"}, $look->{all}{$name}{$kind}) } @kinds;
     }
     return @lost;
 }
@@ -253,7 +270,7 @@ sub lost {
 sub expected {
     my ($look) = @_;
     my (%sets, %mailboxes, %sums, @wrong);
-    for my $said (values %{ $look->{says} }) {
+    for my $said (values %{ $look->{all} }) {
         push @{ $sets{$_} }, $said->{devices}{$_} for keys %{ $said->{devices} };
         $mailboxes{$_}{ $said->{mailboxes}{$_} } = 1 for keys %{ $said->{mailboxes} };
     }
@@ -281,12 +298,36 @@ sub node_disagrees {
     my $known = $look->{nodes}{$name};
     my $stats = $known->{stats};
     my %as_sql = map { $_ => 1 } grep {/\t/} keys %$known, keys %{ $look->{sql} };
-    my %own = map { ("own_$_" => scalar keys %{ $look->{says}{$name}{$_} }) } @kinds;
+    my %own = map { ("own_$_" => scalar keys %{ $look->{all}{$name}{$_} }) } @kinds;
+    %own = () if $Chaos::Pbx::pbx{$name} && !$look->{pbx}{$name};    # its words are kept, and do not count
     return map {"$name: $_"} (map { keys_that_differ($known->{$_}, $want->{$_}) } @kinds, 'members'),
         (map { my $what = $_; map {"$what: $_"} keys_that_differ($known->{$what}, $look->{sql}{$what}) } sort keys %as_sql),
-        (map { my $kind = $_; map {"own $kind: $_"} keys_that_differ($known->{"$kind\t$name"}, $look->{says}{$name}{$kind}) } @kinds),
+        (map { my $kind = $_; map {"own $kind: $_"} keys_that_differ($known->{"$kind\t$name"}, $look->{all}{$name}{$kind}) } @kinds),
+        pbx_disagrees($look, $name),
         (map {"hints: $_"} keys_that_differ($known->{hints}, hints_of($name, $want->{devices}))),
-        keys_that_differ({ map { $_ => $stats->{$_} } qw(phase unsent own_devices own_mailboxes) }, { phase => 'ready', unsent => 0, %own });
+        keys_that_differ({ map { $_ => $stats->{$_} } qw(phase unsent), keys %own }, { phase => 'ready', unsent => 0, %own });
+}
+
+# What a telephone server was told: each other entity's devices, and mailboxes that are not its own.
+sub pbx_disagrees {
+    my ($look, $name) = @_;
+    my $pbx = $look->{pbx}{$name} or return;
+    return 'its telephone server is not linked' unless $pbx->{linked};
+    return "its telephone server heard: $pbx->{odd}" if $pbx->{odd} ne '';
+    my ($sql, %has, %want, %mailboxes) = ($look->{sql});
+    for my $key (keys %{ $pbx->{told}{devices} }) {
+        my ($id, $device) = split /\t/, $key;
+        $has{ ($sql->{ids}{$id} // $id) . " $device" } = $pbx->{told}{devices}{$key};
+    }
+    for my $who (grep { $_ ne $name } map {/^devices\t(.*)/} keys %$sql) {
+        $want{"$who $_"} = $sql->{"devices\t$who"}{$_} for keys %{ $sql->{"devices\t$who"} };
+    }
+    my ($told, $own) = ($pbx->{told}{mailboxes}, $look->{all}{$name}{mailboxes});
+    for my $key (keys %{ $sql->{mailboxes} // {} }) {
+        my $value = $sql->{mailboxes}{$key};
+        $mailboxes{$key} = $value if exists $told->{$key} || ($own->{$key} // '') ne $value;
+    }
+    return map {"its telephone server: $_"} keys_that_differ(\%has, \%want), keys_that_differ($told, \%mailboxes);
 }
 
 # Everything that anybody has wrong.
