@@ -16,7 +16,16 @@ int box_of_entity(const struct sim *sim, const struct entity_id *id)
 		if (entity_id_equal(&sim->boxes[i].id, id))
 			return i;
 	}
+	for (int i = 0; i < STATICS; i++) {
+		if (entity_id_equal(&sim->statics[i], id))
+			return MOST_BOXES + i;
+	}
 	return -1;
+}
+
+bool box_has_link_key(const struct box *b, int key)
+{
+	return key % 2 == 1 && b->sim->plan.pbxs >> b->number & 1 && !b->twin;
 }
 
 /* ---- what the node calls ---- */
@@ -214,6 +223,8 @@ void box_start(struct box *b)
 	memset(b->said, 0, sizeof(b->said));
 	memset(b->before, 0, sizeof(b->before));
 	b->left_behind.known = false;
+	b->pbx.linked = b->pbx.open = b->pbx.complete = false;
+	b->pbx.complete_us = 0;
 	memset(b->shown, 0, sizeof(b->shown));
 	memset(b->heads, 0, sizeof(b->heads));
 	memset(b->armed, 0, sizeof(b->armed));
@@ -225,6 +236,8 @@ void box_start(struct box *b)
 	story("starts");
 	node_start(b->node, now_us);
 	box_turn_end(b);
+	if (b->pbx.alive)
+		pbx_comes(b, rng_below(&b->sim->net, 2 * SECOND));
 }
 
 void box_stop(struct box *b, bool reset)
@@ -258,25 +271,29 @@ void box_leave(struct box *b)
 
 /* ---- statements ---- */
 
-/* Every new value of a mailbox is a number of its own, so that its order can be seen. */
-static void value_is_said(struct box *b, const struct step *step, struct value *v)
+void value_is_said(struct sim *sim, int entity, const struct step *step, struct value *v)
 {
-	struct sim *sim = b->sim;
-	int entity = box_of_entity(sim, &b->id);
-
 	if (step->kind == KEY_DEVICE) {
-		sim->device_said[entity][step->key] |= device_bit(v);
-		return;
-	}
-	if (step->again && b->before[step->key]) {
-		v->fresh = b->before[step->key];
-		sim->versions[v->fresh].repeated = true;
+		struct value held = {.state = v->state, .held = true};
+
+		/* what the link says may be held until the end of its report */
+		sim->device_said[entity][step->key] |= device_bit(v) | device_bit(&held);
 		return;
 	}
 	assert(sim->next_version < MOST_VERSIONS);
 	v->fresh = (uint32_t)sim->next_version++;
 	sim->versions[v->fresh].entity = entity;
 	sim->versions[v->fresh].key = step->key;
+}
+
+static void box_says(struct box *b, const struct step *step, struct value *v)
+{
+	if (step->kind == KEY_MAILBOX && step->again && b->before[step->key]) {
+		v->fresh = b->before[step->key];
+		b->sim->versions[v->fresh].repeated = true;
+		return;
+	}
+	value_is_said(b->sim, box_of_entity(b->sim, &b->id), step, v);
 }
 
 static void on_acked(void *arg, bool acked)
@@ -323,7 +340,9 @@ void box_step(struct box *b, const struct step *step)
 	} else {
 		was = said->value.fresh;
 		value = step->value;
-		value_is_said(b, step, &value);
+		if (b->sim->plan.pbxs >> b->number & 1)
+			value.held = true; /* what is not is the link's */
+		box_says(b, step, &value);
 		if (!was_present || !value_same(step->kind, &value, &said->value))
 			said->at_us = b->sim->now_us;
 		said->value = value;

@@ -128,6 +128,38 @@ void check_ran(struct wire *w, const struct db_request *req, const struct db_res
 	}
 }
 
+static bool may_be_mixed_up(const struct sim *sim)
+{
+	return sim->lenient_until_us > 0 || sim->tampered || sim->nboxes > sim->plan.boxes;
+}
+
+void check_reporting(struct box *b)
+{
+	if (!b->node->report.reporting)
+		sim_fail(b->sim, "%s says that all is reported, it is not", b->name);
+}
+
+void check_reported(struct wire *w, struct said said[KEY_KINDS][MOST_SIM_KEYS])
+{
+	struct sim *sim = w->box->sim;
+
+	if (may_be_mixed_up(sim))
+		return;
+	for (int i = 0; i < KEY_KINDS * sim->plan.keys; i++) {
+		const struct said *s = &said[i % KEY_KINDS][i / KEY_KINDS];
+		const char *key = key_name((enum key_kind)(i % KEY_KINDS), i / KEY_KINDS);
+		const struct value *v =
+			model_row(w->server->model, &w->box->id, (enum key_kind)(i % KEY_KINDS), key);
+
+		if (!s->stated || !w->box->publish[i % KEY_KINDS])
+			continue;
+		if (s->present != (v != NULL) ||
+			(v && !value_same((enum key_kind)(i % KEY_KINDS), v, &s->value)))
+			sim_fail(sim, "the database is told that %s reported all, it lacks %s",
+				w->box->name, key);
+	}
+}
+
 static void check_mailbox(struct box *b, int entity, int key, uint32_t number)
 {
 	struct sim *sim = b->sim;
@@ -183,12 +215,83 @@ static void check_head(struct box *b, const struct cache_entity *e)
 	was->at_us = sim->now_us;
 }
 
+/* Since when nobody is behind an entity; 0: somebody is; INT64_MAX: cannot be said. */
+static int64_t dead_since_us(const struct sim *sim, int entity)
+{
+	int64_t since_us = 0;
+
+	if (entity >= MOST_BOXES && (sim->clock_jumped || may_be_mixed_up(sim)))
+		return 0;
+	if (entity >= MOST_BOXES)
+		return sim->static_until_us[entity - MOST_BOXES];
+	for (int i = 0; i < sim->nboxes; i++) {
+		const struct box *b = &sim->boxes[i];
+
+		if (!entity_id_equal(&b->id, &sim->boxes[entity].id))
+			continue;
+		if (b->node)
+			return 0;
+		if (b->dead_since_us > since_us)
+			since_us = b->dead_since_us;
+	}
+	return since_us;
+}
+
+/* Nothing of a dead entity counts after the bound, where nothing else is wrong. */
+static void check_bound(struct box *b, const struct cache_entity *e)
+{
+	struct sim *sim = b->sim;
+	int entity = box_of_entity(sim, &e->id);
+	int64_t since_us = entity < 0 || e->self ? 0 : dead_since_us(sim, entity);
+
+	if (!since_us || !b->ready_since_us || !e->head.alive)
+		return;
+	if (since_us < sim->calm_us)
+		since_us = sim->calm_us;
+	if (since_us < sim->noticed_us)
+		since_us = sim->noticed_us;
+	if (since_us < b->ready_since_us)
+		since_us = b->ready_since_us;
+	if (sim->now_us > since_us + bound_us(&sim->plan))
+		sim_fail(sim, "%s takes %s%d for alive, %.1f s after its end", b->name,
+			entity < MOST_BOXES ? "box" : "SQL ", entity % MOST_BOXES,
+			(double)(sim->now_us - since_us) / SECOND);
+}
+
+/* A key that the link spoke of stays until it or a whole report takes it away. */
+static void check_link_keys(struct box *b)
+{
+	for (int i = 0; i < KEY_KINDS * b->sim->plan.keys; i++) {
+		enum key_kind kind = (enum key_kind)(i % KEY_KINDS);
+		const struct said *said = &b->said[kind][i / KEY_KINDS];
+		const char *key = key_name(kind, i / KEY_KINDS);
+		const struct value *own;
+		struct value value = said->value;
+
+		if (!said->stated || !box_has_link_key(b, i / KEY_KINDS))
+			continue;
+		own = outbox_get(b->node->outbox, kind, key);
+		if (own && own->held && b->sim->tampered)
+			continue; /* a row by hand, taken over */
+		if (own && !b->pbx.complete)
+			value.held = own->held; /* until the end of a report, whoever's it was */
+		if (said->present != (own != NULL) ||
+			(own && !value_same(kind, own, &value)))
+			sim_fail(b->sim, "%s does not have what its PBX said of %s", b->name, key);
+	}
+}
+
 void check_box(struct box *b)
 {
 	struct cache *c = b->node->cache;
 
-	for (int i = 0; i < cache_entities(c); i++)
+	for (int i = 0; i < cache_entities(c); i++) {
 		check_head(b, cache_entity_at(c, i));
+		check_bound(b, cache_entity_at(c, i));
+	}
+	if (outbox_dirty(b->node->outbox) > (size_t)(KEY_KINDS * b->sim->plan.keys))
+		sim_fail(b->sim, "%s has more that waits than it has keys", b->name);
+	check_link_keys(b);
 }
 
 /* ---- at the end ---- */
@@ -316,6 +419,18 @@ static void check_stamps(struct look *look)
 	}
 }
 
+/* Its PBX is there and told all, or what it said does not count. */
+static void check_report(struct look *look, bool reporting)
+{
+	const struct pbx *p = &look->box->pbx;
+
+	if (p->alive && (!p->linked || !p->complete))
+		differs(look, "its PBX did not report yet");
+	if (reporting != p->alive)
+		differs(look, "its PBX is %s, in the database it %s", p->alive ? "there" : "away",
+			reporting ? "reports" : "does not report");
+}
+
 static void check_own(struct look *look)
 {
 	struct node *n = look->box->node;
@@ -329,6 +444,8 @@ static void check_own(struct look *look)
 			 !uuid_equal(&head.incarnation, &n->lease.incarnation))
 		differs(look, "the database's head is another one: alive %d, seq %lld, own %lld",
 			head.alive, (long long)head.seq, (long long)n->lease.seq);
+	if (model_head(look->model, &look->box->id, &head))
+		check_report(look, head.reporting);
 	check_said(look);
 	check_left_behind(look);
 	check_stamps(look);
@@ -405,26 +522,21 @@ static void truth_add(struct truth *t, const struct entity_id *id, const struct 
 static void truth_find(
 	struct look *look, enum key_kind kind, const char *key, struct truth *t)
 {
-	struct sim *sim = look->box->sim;
 	struct node *n = look->box->node;
 	bool own = n->phase == NODE_READY;
+	struct payload_head head;
 
 	memset(t, 0, sizeof(*t));
-	for (int i = 0; i < sim->nboxes; i++) {
-		const struct entity_id *id = &sim->boxes[i].id;
-		const struct value *v = model_row(look->model, id, kind, key);
-		struct payload_head head;
-		bool self = own && entity_id_equal(id, &look->box->id);
+	for (int i = 0; model_entity_at(look->model, i, &head); i++) {
+		const struct value *v = model_row(look->model, &head.entity, kind, key);
+		bool self = own && entity_id_equal(&head.entity, &look->box->id);
 
-		if (box_of_entity(sim, id) != i)
-			continue;
 		if (self && !look->box->publish[kind])
 			v = cache_get(n->cache, n->self, kind, key);
-		if (!v || !v->held)
+		if (!v || !(v->held || (self ? n->report.reporting : head.reporting)))
 			continue;
-		if (self || (look->box->subscribe[kind] && model_head(look->model, id, &head) &&
-						head.alive))
-			truth_add(t, id, v);
+		if (self || (look->box->subscribe[kind] && head.alive))
+			truth_add(t, &head.entity, v);
 	}
 }
 
@@ -488,6 +600,7 @@ static void check_node(struct look *look)
 	struct box *b = look->box;
 	struct sim *sim = b->sim;
 	bool refused = box_is_refused(b);
+	struct payload_head head;
 
 	if (!refused && b->node->phase != NODE_READY)
 		differs(look, "is %s", node_phase_name(b->node->phase));
@@ -495,18 +608,17 @@ static void check_node(struct look *look)
 		differs(look, "takes the others for stale");
 	if (!refused)
 		check_own(look);
-	for (int i = 0; i < sim->nboxes; i++) {
-		struct payload_head head;
-		const struct cache_entity *e;
-
-		look->id = &sim->boxes[i].id;
-		if (!refused && entity_id_equal(look->id, &b->id))
-			continue;
-		e = cache_entity_find(b->node->cache, look->id);
-		if (model_head(look->model, look->id, &head))
+	for (int i = 0; model_entity_at(look->model, i, &head); i++) {
+		look->id = &head.entity;
+		if (refused || !entity_id_equal(look->id, &b->id))
 			check_other(look, &head);
-		else if (e && (e->rows[KEY_DEVICE] > 0 || e->rows[KEY_MAILBOX] > 0))
-			differs(look, "shows box%d, which is removed", i);
+	}
+	for (int i = 0; i < cache_entities(b->node->cache); i++) {
+		const struct cache_entity *e = cache_entity_at(b->node->cache, i);
+
+		if (!e->self && !model_head(look->model, &e->id, &head) &&
+			e->rows[KEY_DEVICE] + e->rows[KEY_MAILBOX] > 0)
+			differs(look, "shows box%d, which is removed", box_of_entity(sim, &e->id));
 	}
 	for (int i = 0; i < sim->plan.keys; i++) {
 		check_device(look, i);
@@ -529,6 +641,32 @@ static void check_dead(struct look *look)
 		differs(look, "is dead, the database takes it for alive");
 }
 
+/* What SQL said is there, as long as it was to count. */
+static void check_static(struct look *look, int number)
+{
+	struct sim *sim = look->box->sim;
+	int64_t until_us = sim->static_until_us[number];
+	struct payload_head head;
+
+	if (sim->clock_jumped || may_be_mixed_up(sim) ||
+		!model_head(look->model, &sim->statics[number], &head))
+		return;
+	if (until_us && head.alive && sim->now_us > until_us + 2 * SECOND)
+		differs(look, "the words of SQL %d are over, they count", number);
+	if (!head.alive)
+		return;
+	for (int i = 0; i < KEY_KINDS * sim->plan.keys; i++) {
+		enum key_kind kind = (enum key_kind)(i % KEY_KINDS);
+		const struct said *said = &sim->static_said[number][kind][i / KEY_KINDS];
+		const char *key = key_name(kind, i / KEY_KINDS);
+		const struct value *v = model_row(look->model, &head.entity, kind, key);
+
+		if (said->present != (v != NULL) || (v && !value_same(kind, v, &said->value)))
+			differs(
+				look, "of %s the database does not have what SQL %d said", key, number);
+	}
+}
+
 bool check_agree(struct sim *sim, struct buf *why)
 {
 	struct look look = {
@@ -544,5 +682,7 @@ bool check_agree(struct sim *sim, struct buf *why)
 		else
 			check_dead(&look);
 	}
+	for (int i = 0; any && i < STATICS; i++)
+		check_static(&look, i);
 	return look.good;
 }

@@ -15,7 +15,8 @@ static const char *const names[FAULT_KINDS] = {"cut", "cut_before", "cut_after",
 	"cut_read", "lose_answer", "late_request", "error", "note_lost", "note_twice",
 	"stall", "forge", "partition", "crash", "outage", "failover", "split", "node_crash",
 	"node_power_off", "node_stop", "node_dies", "pause", "pause_coordinator",
-	"coordinator_lost", "twin", "tamper", "trim", "clock", "toggle", "remove", "clone"};
+	"coordinator_lost", "twin", "tamper", "trim", "clock", "toggle", "remove", "pbx_dies",
+	"report_cut", "flood", "slow", "clone"};
 
 const char *fault_name(enum fault_kind kind)
 {
@@ -461,6 +462,76 @@ static void begin_clone(struct sim *sim, struct fault *f)
 	fault_later(sim, f, twin_goes, clone->number);
 }
 
+/* ---- what is beside a node ---- */
+
+static void pbx_is_back(struct sim *sim, struct event *ev)
+{
+	struct box *b = &sim->boxes[ev->index];
+
+	if (b->pbx.stays_dead || !(sim->plan.pbxs >> ev->index & 1))
+		return;
+	b->pbx.alive = true;
+	if (b->node && !b->pbx.linked)
+		pbx_comes(b, 0);
+}
+
+static void begin_pbx_dies(struct sim *sim, struct fault *f)
+{
+	struct box *b = fault_box(sim, f);
+
+	if (!b->pbx.alive || b->paused_until_us > sim->now_us)
+		return;
+	b->pbx.alive = false;
+	b->pbx.stays_dead = f->b % 7 == 0;
+	pbx_goes(b, f->a % 4 == 0);
+	fault_later(sim, f, pbx_is_back, b->number);
+}
+
+static void begin_report_cut(struct sim *sim, struct fault *f)
+{
+	struct box *b = fault_box(sim, f);
+
+	if (!b->pbx.alive || b->paused_until_us > sim->now_us)
+		return;
+	b->pbx.cuts = 1 + (int)(f->a % 3);
+	pbx_goes(b, false);
+	pbx_comes(b, f->for_us / 4);
+}
+
+static void flood_goes_on(struct sim *sim, struct event *ev)
+{
+	struct box *b = &sim->boxes[ev->index];
+	int64_t n = rng_below(&sim->net, 10000);
+	struct step step = {.kind = n & 1 ? KEY_DEVICE : KEY_MAILBOX,
+		.key = (int)(n / 2 % sim->plan.keys),
+		.value = {.state = (enum device_state)(n / 100 % STATE_COUNT), .held = true}};
+
+	if (sim->next_version > MOST_VERSIONS / 2)
+		return;
+	if (box_has_link_key(b, step.key))
+		pbx_step(b, &step);
+	else
+		box_step(b, &step);
+}
+
+/* Some hundred words within a moment. */
+static void begin_flood(struct sim *sim, struct fault *f)
+{
+	int words = 20 + (int)(f->a % 200);
+
+	for (int i = 0; i < words; i++) {
+		int64_t at_us = sim->now_us + f->for_us / 8 * i / words;
+
+		if (at_us < sim->plan.faults_end_us)
+			event_add(sim, at_us, flood_goes_on)->index = f->box;
+	}
+}
+
+static void begin_slow(struct sim *sim, struct fault *f)
+{
+	sim->slow_until_us = fault_end_us(sim, f);
+}
+
 /* ---- all of them ---- */
 
 static void (*const begins[FAULT_KINDS])(struct sim *sim, struct fault *f) = {
@@ -493,8 +564,19 @@ static void (*const begins[FAULT_KINDS])(struct sim *sim, struct fault *f) = {
 	[FAULT_CLOCK] = begin_clock,
 	[FAULT_TOGGLE] = begin_toggle,
 	[FAULT_REMOVE] = begin_remove,
+	[FAULT_PBX_DIES] = begin_pbx_dies,
+	[FAULT_REPORT_CUT] = begin_report_cut,
+	[FAULT_FLOOD] = begin_flood,
+	[FAULT_SLOW] = begin_slow,
 	[FAULT_CLONE] = begin_clone,
 };
+
+/* dead_since_us says more of these than how long they last. */
+static bool is_of_a_process(enum fault_kind kind)
+{
+	return kind == FAULT_NODE_CRASH || kind == FAULT_NODE_POWER_OFF ||
+		   kind == FAULT_NODE_STOP || kind == FAULT_NODE_DIES;
+}
 
 void fault_begin(struct sim *sim, struct fault *f)
 {
@@ -506,6 +588,8 @@ void fault_begin(struct sim *sim, struct fault *f)
 		buf_clear(&text);
 	}
 	sim->done[f->kind]++;
+	if (!is_of_a_process(f->kind))
+		sim->calm_us = later(sim->calm_us, fault_end_us(sim, f));
 	begins[f->kind](sim, f);
 }
 
@@ -531,7 +615,11 @@ void faults_end(struct sim *sim)
 			b->main.wire->lose_notes = 0;
 			b->main.wire->repeat_notes = 0;
 		}
+		b->pbx.cuts = 0;
+		b->pbx.alive = sim->plan.pbxs >> i & 1 && !b->pbx.stays_dead && !b->twin;
 		if (!b->node && !b->stays_dead)
 			box_start(b);
+		else if (b->node && b->pbx.alive && !b->pbx.linked)
+			pbx_comes(b, 0);
 	}
 }

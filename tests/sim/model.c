@@ -701,6 +701,14 @@ int64_t model_static_ttl(struct model *m, const char *name)
 												   : 1000 * MS;
 }
 
+int64_t model_static_end(struct model *m, const char *name)
+{
+	struct entity_id id = model_static_id(name);
+	const struct m_entity *e = entity_of(m, &id);
+
+	return e ? e->expires_us : 0;
+}
+
 int model_static(struct model *m, const char *name, int64_t ttl_us,
 	const struct batch_item *items, size_t n)
 {

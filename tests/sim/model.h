@@ -76,6 +76,8 @@ int model_static(struct model *m, const char *name, int64_t ttl_us,
 	const struct batch_item *items, size_t n);
 /* How long its words still count; 0: for ever; -1: there is none of that name. */
 int64_t model_static_ttl(struct model *m, const char *name);
+/* In the database's clock; 0: never. */
+int64_t model_static_end(struct model *m, const char *name);
 struct entity_id model_static_id(const char *name);
 /* The coordinator's token is nobody's any more. */
 void model_forget_token(struct model *m);

@@ -87,7 +87,8 @@ static bool line_is_left_out(const struct payload_line *line)
 	if (line->type != LINE_HEAD || (mutation_on != MUTATE_LOWER_HEAD_IGNORED && nets))
 		return false;
 	e = known_of(&line->head.entity);
-	if (!e || line->head.seq >= e->head.seq)
+	if (!e || line->head.seq >= e->head.seq ||
+		box_of_entity(sim_now, &e->id) >= MOST_BOXES)
 		return false;
 	return mutation_on == MUTATE_LOWER_HEAD_IGNORED ||
 		   (line->head.alive &&
@@ -179,7 +180,8 @@ size_t __wrap_outbox_take(
 size_t __wrap_outbox_take(
 	struct outbox *o, struct batch_item *items, size_t max, int64_t now_us, bool *force)
 {
-	size_t n = __real_outbox_take(o, items, max, now_us, force), kept = 0;
+	size_t most = sim_now->plan.batch, kept = 0;
+	size_t n = __real_outbox_take(o, items, max < most ? max : most, now_us, force);
 
 	for (size_t i = 0; i < n; i++) {
 		if (mutation_on == MUTATE_AGES_FORGOTTEN)

@@ -24,6 +24,7 @@ struct ask {
 	bool main_wire; /* of the process's current session when it was sent */
 	struct batch_item items[2 * MOST_SIM_KEYS];
 	char keys[2 * MOST_SIM_KEYS][32];
+	struct said said[KEY_KINDS][MOST_SIM_KEYS];
 };
 
 struct answer {
@@ -82,11 +83,14 @@ static struct event *send_to_client(
 static struct event *send_to_server(
 	struct wire *w, int64_t late_us, void (*run)(struct sim *sim, struct event *ev))
 {
+	struct sim *sim = w->box->sim;
 	struct event *ev;
 
 	if (w->silent)
 		return NULL;
-	ev = event_add(w->box->sim, arrival_us(w, late_us, &w->to_server_us), run);
+	if (sim->slow_until_us > sim->now_us)
+		late_us += rng_between(&sim->net, 20, 400) * MS;
+	ev = event_add(sim, arrival_us(w, late_us, &w->to_server_us), run);
 	ev->wire = w;
 	return ev;
 }
@@ -462,7 +466,7 @@ static void run_read(struct sim *sim, struct wire *w, const struct ask *ask)
 		answer_send(w, ask, &res);
 }
 
-static void run_call(struct sim *sim, struct wire *w, const struct ask *ask)
+static void run_call(struct sim *sim, struct wire *w, struct ask *ask)
 {
 	struct db_result res = {.op = ask->req.op, .ok = true, .message = ""};
 	bool answer_first = rng_chance(&sim->net, 50);
@@ -470,6 +474,8 @@ static void run_call(struct sim *sim, struct wire *w, const struct ask *ask)
 	if (ask->req.op != DB_LISTEN || mutation_on != MUTATE_LISTEN_LATE)
 		model_run(w->backend, &ask->req, &res, NULL, NULL);
 	check_ran(w, &ask->req, &res);
+	if (ask->req.op == DB_PUBLISH && ask->req.reporting == 1 && res.ok)
+		check_reported(w, ask->said);
 	if (answer_first && !answer_is_spoilt(w))
 		answer_send(w, ask, &res);
 	net_server_flush(sim, w->server);
@@ -547,6 +553,18 @@ static void request_tell(const struct db_request *req)
 			state_name(req->items[i].value.state), req->items[i].value.fresh);
 }
 
+/* What was told until the report was complete, and is still so. */
+static void said_note(struct box *b, struct ask *a)
+{
+	for (int i = 0; i < KEY_KINDS * b->sim->plan.keys; i++) {
+		struct said *said = &a->said[i % KEY_KINDS][i / KEY_KINDS];
+
+		*said = b->said[i % KEY_KINDS][i / KEY_KINDS];
+		if (!box_has_link_key(b, i / KEY_KINDS) || said->told_us > b->pbx.complete_us)
+			said->stated = false;
+	}
+}
+
 static void request_send(struct wire *w, const struct db_request *req, uint64_t ticket)
 {
 	struct box *b = w->box;
@@ -557,9 +575,13 @@ static void request_send(struct wire *w, const struct db_request *req, uint64_t 
 		late_us = b->armed_until_us[FAULT_LATE_REQUEST] - b->sim->now_us;
 	if (story_level >= 2)
 		request_tell(req);
+	if (req->op == DB_PUBLISH && req->reporting == 1)
+		check_reporting(b);
 	ev = send_to_server(w, late_us, request_arrives);
-	if (ev)
-		ev->data = ask_copy(req, ticket);
+	if (!ev)
+		return;
+	ev->data = ask_copy(req, ticket);
+	said_note(b, ev->data);
 }
 
 static void unsendable(struct sim *sim, struct event *ev)

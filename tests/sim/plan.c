@@ -14,6 +14,13 @@ const char *key_name(enum key_kind kind, int key)
 	return names[kind][key];
 }
 
+const char *static_name(int number)
+{
+	static const char *const names[STATICS] = {"sql", "door"};
+
+	return names[number];
+}
+
 static void plan_cluster(struct plan *plan, struct rng *r)
 {
 	plan->boxes = (int)rng_between(r, 2, 5);
@@ -26,6 +33,9 @@ static void plan_cluster(struct plan *plan, struct rng *r)
 	plan->latency_us = rng_chance(r, 80) ? 2 * MS : rng_between(r, 1, 200) * MS;
 	plan->faults_end_us = rng_between(r, 8, 60) * SECOND;
 	plan->gap_us = rng_between(r, 100, 3000) * MS;
+	plan->batch = rng_chance(r, 50) ? 1000 : (size_t)rng_between(r, 1, 5);
+	plan->statics = rng_chance(r, 40);
+	plan->pbxs = rng_chance(r, 60) ? (unsigned)rng_below(r, 1 << plan->boxes) : 0;
 }
 
 static void plan_step(struct plan *plan, struct rng *r, struct step *s)
@@ -40,6 +50,11 @@ static void plan_step(struct plan *plan, struct rng *r, struct step *s)
 	s->removed = rng_chance(r, 25);
 	s->again = rng_chance(r, 25);
 	s->value.held = rng_chance(r, 70);
+	if (plan->statics && rng_chance(r, 15)) {
+		s->box = MOST_BOXES + (int)rng_below(r, STATICS);
+		s->ttl_us = rng_chance(r, 40) ? 0 : rng_skewed(r, 500 * MS, 20 * SECOND);
+		s->value.held = true;
+	}
 	if (s->kind == KEY_DEVICE)
 		s->value.state = (enum device_state)rng_below(r, STATE_COUNT);
 }
@@ -71,14 +86,14 @@ static void plan_fault(
 
 /*
  * Only audits find what nobody said, and what a rewind took from an owner that dies
- * before it has sent it all again.
+ * before it has sent it all again. SQL sends nothing again.
  */
-static bool needs_nets(const bool wanted[])
+static bool needs_nets(const struct plan *plan, const bool wanted[])
 {
 	bool rewinds = wanted[FAULT_CRASH] || wanted[FAULT_FAILOVER] || wanted[FAULT_SPLIT];
 
 	return wanted[FAULT_TAMPER] || wanted[FAULT_FORGE] || wanted[FAULT_CLONE] ||
-		   (wanted[FAULT_NODE_DIES] && rewinds);
+		   ((wanted[FAULT_NODE_DIES] || plan->statics) && rewinds);
 }
 
 /* A seed has a few kinds of faults only, so that each is tried with and without the
@@ -93,7 +108,7 @@ static void plan_faults(struct plan *plan, struct rng *r)
 	plan->nfaults = (int)rng_skewed(r, 1, MOST_FAULTS);
 	if (rng_chance(r, 2))
 		plan->nfaults = 0;
-	plan->nets = needs_nets(wanted) || rng_chance(r, 40);
+	plan->nets = needs_nets(plan, wanted) || rng_chance(r, 40);
 	for (int i = 0; i < plan->nfaults; i++)
 		plan_fault(plan, r, wanted, &plan->faults[i]);
 }

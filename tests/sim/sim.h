@@ -26,6 +26,8 @@
 #define MOST_BOXES    7
 #define MOST_SERVERS  6
 #define MOST_FAULTS   24
+#define STATICS       2 /* entities that SQL writes for */
+#define MOST_SPEAKERS (MOST_BOXES + STATICS)
 #define MOST_STEPS    400
 #define MOST_SIM_KEYS 6 /* of a kind */
 #define MOST_VERSIONS 4096
@@ -120,6 +122,10 @@ enum fault_kind {
 	FAULT_CLOCK,            /* the database's clock jumps */
 	FAULT_TOGGLE,           /* publish or subscribe of a kind, of a node */
 	FAULT_REMOVE,           /* an administrator removes a dead entity */
+	FAULT_PBX_DIES,         /* beside a living node, and comes back */
+	FAULT_REPORT_CUT,       /* in the middle, and again from the start */
+	FAULT_FLOOD,            /* more is said than can be sent */
+	FAULT_SLOW,             /* the database takes its time */
 	FAULT_CLONE, /* a copy of a virtual machine: the same run of the same entity twice */
 	FAULT_KINDS
 };
@@ -133,10 +139,11 @@ struct fault {
 	bool off;     /* left out while looking for the shortest story */
 };
 
-/* A statement on a box. */
+/* A statement on a box. Odd keys are its PBX's, where it has one. */
 struct step {
 	int64_t at_us;
-	int box;
+	int box;        /* MOST_BOXES and on: of SQL */
+	int64_t ttl_us; /* of SQL; 0: for ever */
 	enum key_kind kind;
 	int key;
 	bool removed;
@@ -152,6 +159,9 @@ struct plan {
 	int keys;
 	int lease_ms, stale_after_ms;
 	size_t chunk_bytes;
+	size_t batch; /* rows of a publish, at most */
+	bool statics;
+	unsigned pbxs; /* a bit for each box that has one */
 	int slice;
 	bool may_terminate;
 	bool nets; /* audits, and reloads of who seems to be behind: else all must do without
@@ -171,6 +181,18 @@ struct said {
 	bool present;
 	struct value value;
 	int64_t at_us;
+	int64_t told_us; /* the link: when the node was told last */
+};
+
+/* A telephone server beside a node, and its link. */
+struct pbx {
+	bool alive, stays_dead;
+	bool linked, open, complete;
+	int cuts;            /* so many reports more break off */
+	uint64_t ticket;     /* of the report under way */
+	int64_t complete_us; /* the end of its last report */
+	struct said truth[KEY_KINDS][MOST_SIM_KEYS];
+	bool mentioned[KEY_KINDS][MOST_SIM_KEYS];
 };
 
 /* What the database had of an entity when this process registered first. */
@@ -230,8 +252,9 @@ struct box {
 	struct said said[KEY_KINDS][MOST_SIM_KEYS];
 	struct left_behind left_behind;
 	uint32_t before[MOST_SIM_KEYS]; /* what it said of a mailbox the time before */
-	struct shown shown[MOST_BOXES][MOST_SIM_KEYS];
-	struct known heads[MOST_BOXES];
+	struct shown shown[MOST_SPEAKERS][MOST_SIM_KEYS];
+	struct known heads[MOST_SPEAKERS];
+	struct pbx pbx;
 	int64_t ready_since_us; /* 0: is not */
 	int64_t dead_since_us;  /* 0: there is a process */
 	int turns;              /* at the same time */
@@ -240,7 +263,7 @@ struct box {
 
 /* A mailbox's new messages are a number that is never used twice. */
 struct version {
-	int entity; /* index of the first box with that id */
+	int entity; /* as box_of_entity() says */
 	int key;
 	bool repeated; /* said again after another one: its order says nothing */
 	int64_t order; /* of the newest commit with it; 0: none */
@@ -267,7 +290,11 @@ struct sim {
 	int next_version;
 	struct version versions[MOST_VERSIONS];
 	int64_t commit_order;
-	uint32_t device_said[MOST_BOXES][MOST_SIM_KEYS]; /* bits: state, held */
+	uint32_t device_said[MOST_SPEAKERS][MOST_SIM_KEYS]; /* bits: state, held */
+	struct entity_id statics[STATICS];
+	struct said static_said[STATICS][KEY_KINDS][MOST_SIM_KEYS];
+	int64_t static_until_us[STATICS]; /* 0: for ever */
+	int64_t calm_us, slow_until_us;
 	int64_t lenient_until_us; /* after a rewind, a forged word: order may differ */
 	struct box *current;      /* whose code runs */
 	struct box *writer;       /* whose request runs */
@@ -296,8 +323,12 @@ struct sim *sim_run(const struct plan *plan);
 void sim_free(struct sim *sim);
 extern int story_level; /* 0: none, 1: what happens, 2: each packet */
 
+/* A lease and 3 s; where each packet takes long, as long as some 25 of them take. */
+int64_t bound_us(const struct plan *plan);
+
 /* plan.c */
 void plan_make(struct plan *plan, uint64_t seed);
+const char *static_name(int number);
 const char *key_name(enum key_kind kind, int key);
 
 /* net.c */
@@ -322,7 +353,17 @@ uint32_t device_bit(const struct value *v);
 void box_step(struct box *b, const struct step *step);
 struct cache_entity;
 struct sum;
-int box_of_entity(const struct sim *sim, const struct entity_id *id); /* the first */
+/* The first box with that id, or MOST_BOXES and on: of SQL; -1: nobody's. */
+int box_of_entity(const struct sim *sim, const struct entity_id *id);
+/* Every new value of a mailbox is a number of its own, so that its order can be seen. */
+void value_is_said(struct sim *sim, int entity, const struct step *step, struct value *v);
+bool box_has_link_key(const struct box *b, int key);
+void static_step(struct sim *sim, const struct step *step);
+
+/* pbx.c */
+void pbx_comes(struct box *b, int64_t after_us); /* links, and reports */
+void pbx_goes(struct box *b, bool says_bye);
+void pbx_step(struct box *b, const struct step *step);
 
 /* fault.c */
 void fault_begin(struct sim *sim, struct fault *f);
@@ -342,6 +383,10 @@ void check_acked(struct box *b, int key, uint32_t version);
 /* A request ran. */
 void check_ran(struct wire *w, const struct db_request *req, const struct db_result *res);
 void check_box(struct box *b); /* after each of its turns */
+/* A publish says that the report is complete: it is sent; it ran, and `said` is what the
+ * node had been told when it sent it, until the end of the report. */
+void check_reporting(struct box *b);
+void check_reported(struct wire *w, struct said said[KEY_KINDS][MOST_SIM_KEYS]);
 bool check_agree(struct sim *sim, struct buf *why);
 
 /* mutation.c */
@@ -367,7 +412,12 @@ enum {
 	MUTATE_NOT_ADOPTED,
 	MUTATE_NOTES_NOT_KEPT,
 	MUTATE_DEAD_COUNT,
-	MUTATE_AGES_FORGOTTEN
+	MUTATE_AGES_FORGOTTEN,
+	MUTATE_REPORTS_EARLY,
+	MUTATE_REPORT_BEFORE_ROWS,
+	MUTATE_CUT_SWEEPS,
+	MUTATE_END_KEEPS,
+	MUTATE_LINK_FOR_EVER
 };
 
 #endif
