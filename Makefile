@@ -179,7 +179,8 @@ SIM_SRC = $(wildcard tests/sim/*.c)
 SIM_NODE = node session node_report node_wait node_trace outbox publisher lease coordinator \
 	listener cache hint payload change policy state entity_id mem buf utf8 text db
 SIM_WRAP = getrandom payload_parse payload_next cache_get cache_put cache_sweep \
-	cache_entity_flags outbox_failed outbox_take outbox_compare_begin listener_notify
+	cache_entity_flags outbox_failed outbox_take outbox_compare_begin listener_notify \
+	node_report_begin node_report_lost publisher_set_reporting outbox_report_end
 SIM_OBJ = $(SIM_SRC:tests/sim/%.c=$(B)/obj/sim/%.o) $(SIM_NODE:%=$(B)/obj/%.o)
 .PHONY: sim sim-mutations
 $(B)/obj/sim/%.o: tests/sim/%.c $(B)/flags

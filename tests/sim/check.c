@@ -80,28 +80,33 @@ static void left_behind_note(struct box *b, struct server *s)
 	}
 }
 
-void check_alive(struct sim *sim, const struct server *s, bool alive[])
+void check_alive(struct sim *sim, const struct server *s, struct lives *out)
 {
+	memset(out, 0, sizeof(*out));
 	for (int i = 0; i < sim->nboxes; i++) {
 		struct payload_head head;
 
-		alive[i] = model_head(s->model, &sim->boxes[i].id, &head) && head.alive;
+		if (!model_head(s->model, &sim->boxes[i].id, &head))
+			continue;
+		out->alive[i] = head.alive;
+		out->seq[i] = head.seq;
 	}
 }
 
-/* After an outage that can be seen (ticks are half a second apart), all get a new lease.
- */
-void check_reaped(struct sim *sim, const struct server *s, const bool alive[])
+/* tick() makes nobody's seq move: nobody would hear of it. And after an outage that can
+ * be seen (ticks are half a second apart), all get a new lease. */
+void check_reaped(struct sim *sim, const struct server *s, const struct lives *was)
 {
-	bool now[MOST_BOXES];
+	struct lives now;
 	int64_t lease_us = sim->plan.lease_ms * MS;
+	bool outage = s->up_since_us - s->down_since_us >= 1600 * MS &&
+				  sim->now_us - s->up_since_us <= lease_us && !sim->clock_jumped;
 
-	check_alive(sim, s, now);
-	if (s->up_since_us - s->down_since_us < 1600 * MS ||
-		sim->now_us - s->up_since_us > lease_us || sim->clock_jumped)
-		return;
+	check_alive(sim, s, &now);
 	for (int i = 0; i < sim->nboxes; i++) {
-		if (alive[i] && !now[i])
+		if (now.seq[i] != was->seq[i])
+			sim_fail(sim, "the reaper moved seq of box%d", i);
+		if (outage && was->alive[i] && !now.alive[i])
 			sim_fail(sim, "box%d is reaped %.1f s after an outage, its lease is %.0f s",
 				i, (double)(sim->now_us - s->up_since_us) / SECOND,
 				(double)lease_us / SECOND);
@@ -275,8 +280,7 @@ static void check_link_keys(struct box *b)
 			continue; /* a row by hand, taken over */
 		if (own && !b->pbx.complete)
 			value.held = own->held; /* until the end of a report, whoever's it was */
-		if (said->present != (own != NULL) ||
-			(own && !value_same(kind, own, &value)))
+		if (said->present != (own != NULL) || (own && !value_same(kind, own, &value)))
 			sim_fail(b->sim, "%s does not have what its PBX said of %s", b->name, key);
 	}
 }

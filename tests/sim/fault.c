@@ -14,7 +14,7 @@
 static const char *const names[FAULT_KINDS] = {"cut", "cut_before", "cut_after",
 	"cut_read", "lose_answer", "late_request", "error", "note_lost", "note_twice",
 	"stall", "forge", "partition", "crash", "outage", "failover", "split", "node_crash",
-	"node_power_off", "node_stop", "node_dies", "pause", "pause_coordinator",
+	"node_power_off", "blackout", "node_stop", "node_dies", "pause", "pause_coordinator",
 	"coordinator_lost", "twin", "tamper", "trim", "clock", "toggle", "remove", "pbx_dies",
 	"report_cut", "flood", "slow", "clone"};
 
@@ -382,6 +382,20 @@ static void begin_node_crash(struct sim *sim, struct fault *f)
 		fault_later(sim, f, box_comes, b->number);
 }
 
+static void begin_blackout(struct sim *sim, struct fault *f)
+{
+	for (int i = 0; i < sim->nboxes; i++) {
+		struct box *b = &sim->boxes[i];
+
+		if (!b->node)
+			continue;
+		snprintf(b->boot_id, sizeof(b->boot_id), "boot%d.%d", b->number, ++b->boots);
+		box_stop(b, false);
+		if (!b->twin)
+			fault_later(sim, f, box_comes, b->number);
+	}
+}
+
 static void begin_node_stop(struct sim *sim, struct fault *f)
 {
 	struct box *b = fault_box(sim, f);
@@ -482,7 +496,7 @@ static void begin_pbx_dies(struct sim *sim, struct fault *f)
 	if (!b->pbx.alive || b->paused_until_us > sim->now_us)
 		return;
 	b->pbx.alive = false;
-	b->pbx.stays_dead = f->b % 7 == 0;
+	b->pbx.stays_dead = f->b % 4 == 0;
 	pbx_goes(b, f->a % 4 == 0);
 	fault_later(sim, f, pbx_is_back, b->number);
 }
@@ -553,6 +567,7 @@ static void (*const begins[FAULT_KINDS])(struct sim *sim, struct fault *f) = {
 	[FAULT_SPLIT] = begin_split,
 	[FAULT_NODE_CRASH] = begin_node_crash,
 	[FAULT_NODE_POWER_OFF] = begin_node_crash,
+	[FAULT_BLACKOUT] = begin_blackout,
 	[FAULT_NODE_STOP] = begin_node_stop,
 	[FAULT_NODE_DIES] = begin_node_crash,
 	[FAULT_PAUSE] = begin_pause,
@@ -574,8 +589,9 @@ static void (*const begins[FAULT_KINDS])(struct sim *sim, struct fault *f) = {
 /* dead_since_us says more of these than how long they last. */
 static bool is_of_a_process(enum fault_kind kind)
 {
-	return kind == FAULT_NODE_CRASH || kind == FAULT_NODE_POWER_OFF ||
-		   kind == FAULT_NODE_STOP || kind == FAULT_NODE_DIES;
+	return kind == FAULT_NODE_CRASH || kind == FAULT_BLACKOUT ||
+		   kind == FAULT_NODE_POWER_OFF || kind == FAULT_NODE_STOP ||
+		   kind == FAULT_NODE_DIES;
 }
 
 void fault_begin(struct sim *sim, struct fault *f)

@@ -762,6 +762,8 @@ static int64_t awake_since(struct model *m)
 
 	if (seen_us > m->clock_us)
 		seen_us = 0; /* the clock went back */
+	if (broken == MODEL_STEADY_IGNORED && seen_us + AWAKE_GAP_US < m->clock_us)
+		return m->clock_us;
 	while (seen_us + AWAKE_GAP_US < m->clock_us) {
 		int64_t next_us = m->clock_us, best_us = seen_us;
 
@@ -780,7 +782,7 @@ static int64_t awake_since(struct model *m)
 			since_us = next_us;
 		seen_us = best_us == seen_us ? next_us : best_us;
 	}
-	return since_us;
+	return since_us && broken == MODEL_LEASES_ANEW_LATE ? m->clock_us : since_us;
 }
 
 /* The database was away: all leases begin anew when it was back. */

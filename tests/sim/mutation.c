@@ -22,6 +22,8 @@ const struct mutation mutations[] = {
 	{"in-flight key taken for clean", MODEL_ALL_RULES, MUTATE_FLIGHT_IS_CLEAN},
 	{"re-send without force", MODEL_ALL_RULES, MUTATE_NO_FORCE},
 	{"reap without grace", MODEL_REAP_AT_ONCE, 0},
+	{"steady nodes ignored by the reaper", MODEL_STEADY_IGNORED, 0},
+	{"leases begin anew at the tick", MODEL_LEASES_ANEW_LATE, 0},
 	{"seq moved by the reaper", MODEL_REAPER_MOVES_SEQ, 0},
 	{"no reaper", MODEL_NO_REAPER, 0},
 	{"no audit", MODEL_NO_AUDIT, 0},
@@ -36,6 +38,13 @@ const struct mutation mutations[] = {
 	{"held rows not adopted", MODEL_ALL_RULES, MUTATE_NOT_ADOPTED},
 	{"the dead count", MODEL_ALL_RULES, MUTATE_DEAD_COUNT},
 	{"ages not sent", MODEL_ALL_RULES, MUTATE_AGES_FORGOTTEN},
+	{"a report counts from its begin", MODEL_ALL_RULES, MUTATE_REPORTS_EARLY},
+	{"reporting sent before the rows", MODEL_ALL_RULES, MUTATE_REPORT_BEFORE_ROWS},
+	{"a cut report sweeps", MODEL_ALL_RULES, MUTATE_CUT_SWEEPS},
+	{"a whole report does not sweep", MODEL_ALL_RULES, MUTATE_END_KEEPS},
+	{"a lost link goes on counting", MODEL_ALL_RULES, MUTATE_LINK_FOR_EVER},
+	{"SQL's words outlive their time", MODEL_STATIC_FOR_EVER, 0},
+	{"SQL's words come back", MODEL_STATIC_COMES_BACK, 0},
 	{NULL, MODEL_ALL_RULES, 0},
 };
 
@@ -209,4 +218,44 @@ void __wrap_listener_notify(struct listener *l, const char *text, size_t len)
 	if (mutation_on == MUTATE_NOTES_NOT_KEPT && !listener_is_loaded(l))
 		return;
 	__real_listener_notify(l, text, len);
+}
+
+void __real_node_report_begin(struct node *n);
+void __wrap_node_report_begin(struct node *n);
+void __wrap_node_report_begin(struct node *n)
+{
+	__real_node_report_begin(n);
+	if (mutation_on == MUTATE_REPORTS_EARLY)
+		publisher_set_reporting(n->publisher, true, 0);
+}
+
+void __real_publisher_set_reporting(struct publisher *p, bool reporting, uint64_t mark);
+void __wrap_publisher_set_reporting(struct publisher *p, bool reporting, uint64_t mark);
+void __wrap_publisher_set_reporting(struct publisher *p, bool reporting, uint64_t mark)
+{
+	__real_publisher_set_reporting(
+		p, reporting, mutation_on == MUTATE_REPORT_BEFORE_ROWS ? 0 : mark);
+}
+
+void __real_node_report_lost(struct node *n);
+void __wrap_node_report_lost(struct node *n);
+void __wrap_node_report_lost(struct node *n)
+{
+	if (mutation_on == MUTATE_CUT_SWEEPS)
+		node_report_end(n);
+	if (mutation_on != MUTATE_LINK_FOR_EVER)
+		__real_node_report_lost(n);
+}
+
+typedef void report_ended(
+	void *arg, enum key_kind kind, const char *key, const struct value *v);
+void __real_outbox_report_end(
+	struct outbox *o, int64_t now_us, report_ended *fn, void *arg);
+void __wrap_outbox_report_end(
+	struct outbox *o, int64_t now_us, report_ended *fn, void *arg);
+void __wrap_outbox_report_end(
+	struct outbox *o, int64_t now_us, report_ended *fn, void *arg)
+{
+	if (mutation_on != MUTATE_END_KEEPS)
+		__real_outbox_report_end(o, now_us, fn, arg);
 }

@@ -427,13 +427,13 @@ static void tick_ends(struct sim *sim, struct event *ev)
 
 static void run_tick(struct sim *sim, struct wire *w, const struct ask *ask)
 {
-	bool alive[MOST_BOXES];
+	struct lives lives;
 	struct event *ev =
 		event_add(sim, sim->now_us + rng_skewed(&sim->net, 0, 20 * MS), tick_ends);
 
-	check_alive(sim, w->server, alive);
+	check_alive(sim, w->server, &lives);
 	ev->data = model_tick_begin(w->backend, &ask->req);
-	check_reaped(sim, w->server, alive);
+	check_reaped(sim, w->server, &lives);
 	ev->wire = w;
 	ev->ticket = ask->ticket;
 }

@@ -111,6 +111,7 @@ enum fault_kind {
 	FAULT_SPLIT,          /* two primaries for a while */
 	FAULT_NODE_CRASH,     /* and restart */
 	FAULT_NODE_POWER_OFF, /* the server does not notice; and boots again */
+	FAULT_BLACKOUT,       /* all servers' power, and all boot again */
 	FAULT_NODE_STOP,      /* leaves, and starts again */
 	FAULT_NODE_DIES,      /* and stays away */
 	FAULT_PAUSE,          /* a process, perhaps past its lease */
@@ -376,8 +377,12 @@ void check_written(void *arg, const struct entity_id *id, enum key_kind kind,
 void check_put(struct sim *sim, const struct cache_entity *e, enum key_kind kind,
 	const char *key, const struct value *v); /* into a cache */
 /* tick() ran; who was alive before it. */
-void check_reaped(struct sim *sim, const struct server *s, const bool alive[]);
-void check_alive(struct sim *sim, const struct server *s, bool alive[]);
+struct lives {
+	bool alive[MOST_BOXES];
+	int64_t seq[MOST_BOXES];
+};
+void check_reaped(struct sim *sim, const struct server *s, const struct lives *was);
+void check_alive(struct sim *sim, const struct server *s, struct lives *out);
 /* What was said of a mailbox is acknowledged. */
 void check_acked(struct box *b, int key, uint32_t version);
 /* A request ran. */
