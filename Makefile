@@ -191,7 +191,7 @@ $(B)/sim: $(SIM_OBJ)
 	$(Q)$(LINK) $(SIM_WRAP:%=-Wl,--wrap=%) -o $@ $^ -lmd
 sim: $(B)/sim ## random faults on a modelled database (SEEDS=N, FIRST=K; SEED=K TRACE=1|2: one)
 	$(Q)$(B)/sim $(if $(SEED),-s $(SEED),-n $(or $(SEEDS),2000) -f $(or $(FIRST),1)) \
-		$(if $(SHORT),-S) $(if $(TRACE),$(if $(filter 2,$(TRACE)),-v,-t))
+		$(if $(MUTATION),-M '$(MUTATION)') $(if $(SHORT),-S) $(if $(TRACE),$(if $(filter 2,$(TRACE)),-v,-t))
 # The simulator's model of the database, held against the real one.
 DIFF_OBJ = $(patsubst tests/diff/%.c,$(B)/obj/diff/%.o,$(wildcard tests/diff/*.c)) $(B)/obj/sim/model.o
 .PHONY: diff

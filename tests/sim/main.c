@@ -5,6 +5,7 @@
  *   sim [-n SEEDS] [-f FIRST]   that many seeds, from FIRST (1)
  *   sim -s SEED [-t] [-v]       one seed; -t tells the story, -v every packet of it
  *   sim -m [-n SEEDS]           each mutation until a seed catches it
+ *   -M NAME                     with that mutation;  -S: the shortest story that fails
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -129,15 +130,60 @@ static bool leave_out(struct plan *plan, bool steps, int from, int n)
 	return true;
 }
 
+/* Without the last box, and all that happens to it. */
+static bool fewer_boxes(struct plan *plan)
+{
+	struct plan less = *plan;
+
+	if (--less.boxes < 1)
+		return false;
+	for (int i = 0; i < less.nsteps; i++)
+		less.steps[i].off |= less.steps[i].box == less.boxes;
+	for (int i = 0; i < less.nfaults; i++)
+		less.faults[i].off |= less.faults[i].box == less.boxes;
+	less.pbxs &= ~(1u << less.boxes);
+	if (!plan_fails(&less))
+		return false;
+	*plan = less;
+	return true;
+}
+
+static bool fewer_pbxs(struct plan *plan, int box)
+{
+	struct plan less = *plan;
+
+	less.pbxs &= ~(1u << box);
+	if (less.pbxs == plan->pbxs || !plan_fails(&less))
+		return false;
+	*plan = less;
+	return true;
+}
+
+static bool shorter_steps(struct plan *plan)
+{
+	bool shorter = false;
+
+	for (int n = 128; n > 0; n /= 2) {
+		for (int i = 0; i < plan->nsteps; i += n)
+			shorter |= leave_out(plan, true, i, n);
+	}
+	return shorter;
+}
+
+/* What is left out changes what chance does later: again, while that helps. */
 static void shorten(struct plan *plan)
 {
-	for (int round = 0; round < 2; round++) {
+	bool shorter = true;
+
+	for (int round = 0; shorter && round < 5; round++) {
+		shorter = false;
+		while (fewer_boxes(plan))
+			shorter = true;
+		for (int i = 0; i < plan->boxes; i++)
+			shorter |= fewer_pbxs(plan, i);
 		for (int i = 0; i < plan->nfaults; i++)
-			leave_out(plan, false, i, 1);
-		for (int n = 128; n > 0; n /= 2) {
-			for (int i = 0; i < plan->nsteps; i += n)
-				leave_out(plan, true, i, n);
-		}
+			shorter |= leave_out(plan, false, i, 1);
+		shorter |= shorter_steps(plan);
 	}
 }
 
@@ -152,9 +198,10 @@ static void plan_print(const struct plan *plan)
 		if (!plan->faults[i].off)
 			fault_print(&plan->faults[i], &out);
 	}
-	printf("%d boxes, lease %d s, %d statements, and these faults until %.3f s:\n%s",
-		plan->boxes, plan->lease_ms / 1000, steps, (double)plan->faults_end_us / SECOND,
-		buf_str(&out));
+	printf("%d boxes, %d with a PBX, lease %d s, %d statements, and these faults until "
+		   "%.3f s:\n%s",
+		plan->boxes, __builtin_popcount(plan->pbxs), plan->lease_ms / 1000, steps,
+		(double)plan->faults_end_us / SECOND, buf_str(&out));
 	buf_clear(&out);
 }
 
@@ -248,6 +295,18 @@ static uint64_t mutation_catch(
 	return found;
 }
 
+static int mutation_choose(const char *name)
+{
+	for (const struct mutation *m = mutations; m->name; m++) {
+		if (strcmp(m->name, name) != 0)
+			continue;
+		mutation_set(m);
+		return 0;
+	}
+	fprintf(stderr, "sim: there is no mutation \"%s\"; sim -m lists them\n", name);
+	return 2;
+}
+
 static int run_mutations(uint64_t first, int64_t seeds)
 {
 	int missed = 0;
@@ -278,7 +337,7 @@ int main(int argc, char **argv)
 	bool mutate = false, shortest = false;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "n:f:s:tvmS")) != -1) {
+	while ((opt = getopt(argc, argv, "n:f:s:tvmSM:")) != -1) {
 		if (opt == 'n')
 			seeds = strtoll(optarg, NULL, 10);
 		else if (opt == 'f')
@@ -287,6 +346,10 @@ int main(int argc, char **argv)
 			seed = strtoull(optarg, NULL, 10);
 		else if (opt == 't' || opt == 'v')
 			story_level = opt == 'v' ? 2 : 1;
+		else if (opt == 'M' && mutation_choose(optarg) != 0)
+			return 2;
+		else if (opt == 'M')
+			continue;
 		else if (opt == 'S')
 			shortest = true;
 		else if (opt == 'm')
