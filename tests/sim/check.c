@@ -263,6 +263,12 @@ static void check_bound(struct box *b, const struct cache_entity *e)
 			(double)(sim->now_us - since_us) / SECOND);
 }
 
+/* By hand, under a key of the link: who speaks from a console owns it. */
+static bool row_was_taken_over(const struct box *b, int key, const struct value *own)
+{
+	return own && own->held && b->sim->tampered && box_has_link_key(b, key);
+}
+
 /* A key that the link spoke of stays until it or a whole report takes it away. */
 static void check_link_keys(struct box *b)
 {
@@ -276,8 +282,8 @@ static void check_link_keys(struct box *b)
 		if (!said->stated || !box_has_link_key(b, i / KEY_KINDS))
 			continue;
 		own = outbox_get(b->node->outbox, kind, key);
-		if (own && own->held && b->sim->tampered)
-			continue; /* a row by hand, taken over */
+		if (row_was_taken_over(b, i / KEY_KINDS, own))
+			continue;
 		if (own && !b->pbx.complete)
 			value.held = own->held; /* until the end of a report, whoever's it was */
 		if (said->present != (own != NULL) || (own && !value_same(kind, own, &value)))
@@ -367,7 +373,7 @@ static void check_said(struct look *look)
 		const struct said *said = &b->said[kind][i / KEY_KINDS];
 		const struct value *own = outbox_get(b->node->outbox, kind, key);
 
-		if (!said->stated)
+		if (!said->stated || row_was_taken_over(b, i / KEY_KINDS, own))
 			continue;
 		if (said->present != (own != NULL) ||
 			(own && !value_same(kind, own, &said->value)))
