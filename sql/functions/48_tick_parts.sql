@@ -1,9 +1,21 @@
 -- Purpose: the parts of tick(). All run in its transaction, with the coordinator's row locked,
 --          so never two at once. None of them waits for a lock.
 
+-- beat_gap: how long a node may give no sign of life while nothing is wrong: half a lease, and not
+-- longer than it takes any node (2 s) and some time more, or long leases would say that the database
+-- was there while short ones ran out.
+-- Reads: -. Writes: -. Errors: none.
+create or replace function pgdevstate.beat_gap(p_lease_ms int)
+returns interval
+language sql immutable
+as $$
+	select least(p_lease_ms * interval '0.5 milliseconds', interval '3 seconds')
+$$;
+comment on function pgdevstate.beat_gap(int) is 'the longest time between two signs of life while nothing is wrong';
+
 -- awake_since: since when the database was there without a gap of a second, as far as anybody knows
 -- who was there; null: since p_seen, when somebody reaped, and longer. A node knows it from
--- steady_since to its last beat, and half a lease longer while its connection lives. So a coordinator
+-- steady_since to its last beat, and a beat_gap() longer while its connection lives. So a coordinator
 -- that dies gives nobody a second lease, and nodes that all come back at once begin when they were back.
 -- If the clock went back, p_seen says nothing.
 -- Reads: entity, heartbeat, pg_stat_activity. Writes: nothing. Errors: none.
@@ -22,7 +34,7 @@ begin
 	end if;
 	with node as (
 		select h.steady_since, least(p_now, case when pgdevstate.backend_is_there(e.backend_pid, e.backend_start)
-			then h.beat_at + h.lease_ms * interval '0.5 milliseconds' else h.beat_at end) as until
+			then h.beat_at + pgdevstate.beat_gap(h.lease_ms) else h.beat_at end) as until
 		from pgdevstate.heartbeat h
 		join pgdevstate.entity e on e.site = h.site and e.entity_id = h.entity_id
 		where h.site = p_site and h.lease_ms is not null and h.steady_since < p_now and h.beat_at <= p_now

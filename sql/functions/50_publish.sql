@@ -26,7 +26,7 @@ begin
 	v_now := pg_catalog.clock_timestamp();
 	update pgdevstate.heartbeat
 	set beat_at = v_now,
-		steady_since = case when v_now between beat_at and beat_at + lease_ms * interval '0.5 milliseconds'
+		steady_since = case when v_now between beat_at and beat_at + pgdevstate.beat_gap(lease_ms)
 			then steady_since else v_now end
 	where site = v_head.site and entity_id = p_entity_id and alive;
 	if not found then

@@ -63,4 +63,4 @@ comment on column pgdevstate.heartbeat.entity_id is 'the entity';
 comment on column pgdevstate.heartbeat.alive is 'it registered and was neither reaped nor did it leave; its beat may be too old all the same, the views test that too';
 comment on column pgdevstate.heartbeat.beat_at is 'last sign of life, in the database''s clock';
 comment on column pgdevstate.heartbeat.lease_ms is 'it is dead when the last sign of life is older than this; null: static, no lease';
-comment on column pgdevstate.heartbeat.steady_since is 'since when its signs of life came without a gap of more than half a lease: so long it knows that the database was there';
+comment on column pgdevstate.heartbeat.steady_since is 'since when its signs of life came without a gap (beat_gap()): so long it knows that the database was there';

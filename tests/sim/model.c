@@ -584,10 +584,16 @@ static int write_item(struct model *m, struct m_entity *e, const struct batch_it
 	return 1;
 }
 
-/* More than half a lease without a beat, or a clock that went back, is a gap. */
+/* How long a node may be silent while nothing is wrong: half a lease, 3 s at most. */
+static int64_t beat_gap_us(const struct m_entity *e)
+{
+	return (e->lease_ms < 6000 ? e->lease_ms : 6000) * MS / 2;
+}
+
+/* More than that without a beat, or a clock that went back, is a gap. */
 static void beat(const struct model *m, struct m_entity *e)
 {
-	if (m->clock_us < e->beat_us || m->clock_us > e->beat_us + e->lease_ms * MS / 2)
+	if (m->clock_us < e->beat_us || m->clock_us > e->beat_us + beat_gap_us(e))
 		e->steady_us = m->clock_us;
 	e->beat_us = m->clock_us;
 }
@@ -751,7 +757,7 @@ static int64_t awake_until(struct model *m, const struct m_entity *e)
 	int64_t until_us = e->beat_us;
 
 	if (backend_is_there(m, e->backend))
-		until_us += e->lease_ms * MS / 2;
+		until_us += beat_gap_us(e);
 	return until_us < m->clock_us ? until_us : m->clock_us;
 }
 

@@ -77,6 +77,8 @@ language sql as $$
 $$;
 create function pg_temp.disconnected(p_name text) returns void
 language sql as $$ update pgdevstate.entity set backend_pid = 0 where entity_id = pg_temp.id(p_name) $$;
+create function pg_temp.short(p_name text, p_lease_ms int default 2000) returns void
+language sql as $$ update pgdevstate.heartbeat set lease_ms = p_lease_ms where entity_id = pg_temp.id(p_name) $$;
 select pg_temp.disconnected('b'), pg_temp.disconnected('c') \g /dev/null
 
 select pg_temp.steady('a', '100 s', '1 s'), pg_temp.steady('b', '100 s', '60 s'), pg_temp.steady('c', '100 s', '5 s'), pg_temp.last_look('20 s') \g /dev/null
@@ -100,28 +102,39 @@ select pg_temp.steady('a', '3 s', '0 s'), pg_temp.steady('b', '100 s', '60 s'), 
 select is(pg_temp.tick('a'), '16 1', 'a gap of half a second is none');
 select pg_temp.resume('b', 5), pg_temp.disconnected('b') \g /dev/null
 
-select pg_temp.steady('a', '100 s', '4.8 s'), pg_temp.steady('b', '100 s', '60 s'), pg_temp.steady('c', '100 s', '30 s'), pg_temp.last_look('5 s') \g /dev/null
-select is(pg_temp.tick('a'), '17 2', 'who beat less than half a lease ago, and is still connected, was there');
+select pg_temp.steady('a', '100 s', '2.8 s'), pg_temp.steady('b', '100 s', '60 s'), pg_temp.steady('c', '100 s', '30 s'), pg_temp.last_look('5 s') \g /dev/null
+select is(pg_temp.tick('a'), '17 2', 'who beat less than 3 s ago, and is still connected, was there');
 select pg_temp.resume('b', 6), pg_temp.disconnected('b'), pg_temp.resume('c', 1), pg_temp.disconnected('c') \g /dev/null
 select pg_temp.steady('a', '100 s', '7 s'), pg_temp.steady('b', '100 s', '60 s'), pg_temp.steady('c', '100 s', '30 s'), pg_temp.last_look('8 s') \g /dev/null
 select is(pg_temp.tick('a'), '18 0', 'who beat longer ago does not know');
 select is(array[pg_temp.beat_age('a'), pg_temp.beat_age('b')], array[0, 0], '... all leases begin anew, now');
 
+-- a server that was stopped for 4.5 s; b's lease is 2 s, a's is 10 s
+select pg_temp.short('b'), pg_temp.steady('a', '100 s', '4.6 s'), pg_temp.steady('b', '100 s', '4.7 s'), pg_temp.steady('c', '100 s', '4.6 s'), pg_temp.last_look('4.7 s') \g /dev/null
+select is(pg_temp.tick('a'), '19 0', 'a long lease does not say that the database was there for the shorter one');
+select pg_temp.steady('a', '100 s', '4.6 s'), pg_temp.steady('b', '100 s', '4.7 s'), pg_temp.steady('c', '100 s', '4.6 s'), pg_temp.last_look('4.7 s'),
+	pg_temp.beat('a') \g /dev/null
+select is(pg_temp.tick('a'), '20 0', '... nor when it beats first');
+select pg_temp.short('b', 10000) \g /dev/null
+
 select pg_temp.steady('a', '3 s', '0 s'), pg_temp.steady('b', '100 s', '60 s'), pg_temp.steady('c', '100 s', '-60 s'), pg_temp.last_look('-1 s') \g /dev/null
-select is(pg_temp.tick('a'), '19 0', 'the clock went back: nobody is dead');
+select is(pg_temp.tick('a'), '21 0', 'the clock went back: nobody is dead');
 select is(array[pg_temp.beat_age('a'), pg_temp.beat_age('b'), pg_temp.beat_age('c')], array[0, 3, 0],
 	'... leases begin anew when somebody came, those of the future now');
 
 -- steady_since
-select pg_temp.steady('b', '100 s', '4 s') \g /dev/null
+select pg_temp.steady('b', '100 s', '2.8 s') \g /dev/null
 create function pg_temp.steady_age(p_name text) returns int
 language sql as $$
 	select round(extract(epoch from clock_timestamp() - steady_since)) from pgdevstate.heartbeat where entity_id = pg_temp.id(p_name)
 $$;
 select pg_temp.beat('b') \g /dev/null
-select is(pg_temp.steady_age('b'), 100, 'a beat after less than half a lease goes on');
-select pg_temp.steady('b', '100 s', '6 s'), pg_temp.beat('b') \g /dev/null
+select is(pg_temp.steady_age('b'), 100, 'a beat after less than 3 s goes on');
+select pg_temp.steady('b', '100 s', '3.1 s'), pg_temp.beat('b') \g /dev/null
 select is(pg_temp.steady_age('b'), 0, '... after more, it begins');
+select pg_temp.short('b'), pg_temp.steady('b', '100 s', '1.1 s'), pg_temp.beat('b') \g /dev/null
+select is(pg_temp.steady_age('b'), 0, '... and after half a lease that is shorter');
+select pg_temp.short('b', 10000) \g /dev/null
 select pg_temp.steady('b', '100 s', '-6 s'), pg_temp.beat('b') \g /dev/null
 select is(pg_temp.steady_age('b'), 0, '... and when the clock went back');
 select pg_temp.steady('b', '100 s', '1 s'), pg_temp.resume('b', 7) \g /dev/null
