@@ -230,9 +230,10 @@ static json_t *statement_json(
 	enum key_kind kind, const struct cache_entity *e, const struct value *v, bool counts)
 {
 	char id[ENTITY_ID_TEXT], since[REPLY_TIME_TEXT];
-	json_t *o = json_pack("{s:s, s:o, s:b, s:b, s:s}", "entity_id",
-		entity_id_print(&e->id, id), "name", reply_string(cmd_entity_name(e)), "held",
-		v->held, "counts", counts, "since", reply_time(v->stamp_us, since));
+	json_t *o = json_pack("{s:s, s:o, s:s, s:b, s:b, s:s}", "entity_id",
+		entity_id_print(&e->id, id), "name", reply_string(cmd_entity_name(e)), "kind",
+		e->who.is_static ? "static" : "node", "held", v->held, "counts", counts, "since",
+		reply_time(v->stamp_us, since));
 
 	if (kind == KEY_DEVICE)
 		json_object_set_new(o, "state", json_string(state_name(v->state)));
@@ -254,10 +255,11 @@ static bool add_statement(
 
 	buf_init(&value);
 	value_text(s->kind, v, &value);
-	reply_printf(&s->call->reply, "  %-17s %-20s %-12s %-4s since %s%s%s%s\n",
+	reply_printf(&s->call->reply, "  %-17s %-20s %-12s %-4s since %s%s%s%s%s\n",
 		entity_id_print(&e->id, id), cmd_entity_name(e), buf_str(&value),
 		v->held ? "held" : "", reply_time(v->stamp_us, since),
-		*why ? ", does not count: " : "", why, e == s->writer ? ", the last change" : "");
+		e->who.is_static ? ", set by SQL" : "", *why ? ", does not count: " : "", why,
+		e == s->writer ? ", the last change" : "");
 	buf_clear(&value);
 	if (s->call->reply.json) {
 		json_t *o = statement_json(s->kind, e, v, counts);

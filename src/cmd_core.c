@@ -11,8 +11,6 @@
 #include "node.h"
 #include "options.h"
 
-#define LEVEL_MAX 99
-
 /* "2 hours, 1 minute, 5 seconds" */
 static void print_duration(int64_t us, struct buf *out)
 {
@@ -201,7 +199,7 @@ static bool parse_level(const char *text, int *out)
 		*out = 0;
 		return true;
 	}
-	if (end == text || *end || *text == '-' || *text == '+' || n > LEVEL_MAX)
+	if (end == text || *end || *text == '-' || *text == '+' || n > OPTIONS_LEVEL_MAX)
 		return false;
 	*out = (int)n;
 	return true;
@@ -215,7 +213,7 @@ static void set_level(struct call *c, const char *label, const char *key, int wa
 
 	if (!parse_level(c->argv[0], &now)) {
 		call_fail(c, "'%s' is not a level: a number from 0 to %d, or off", c->argv[0],
-			LEVEL_MAX);
+			OPTIONS_LEVEL_MAX);
 		return;
 	}
 	set(c->app, now);

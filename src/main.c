@@ -602,6 +602,9 @@ int main(int argc, char **argv)
 	d.app.database = app_database;
 	if (!read_files(&d, &a, &errors))
 		return fail(&d, &errors);
+	if (a.test &&
+		!service_check(d.app.options->run_directory, d.app.options->log_file, &errors))
+		return fail(&d, &errors);
 	if (a.test) {
 		printf("%s: all is well\n", d.app.options->file);
 		unwire(&d);

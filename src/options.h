@@ -10,6 +10,9 @@
 #include "change.h"
 #include "entity_id.h"
 
+/* Of debug and verbose, in the file and on the console. */
+#define OPTIONS_LEVEL_MAX 99
+
 /* The same order as key kinds. */
 enum event_type { EVENT_DEVICE_STATE, EVENT_MWI, EVENT_TYPES };
 const char *event_type_name(enum event_type t); /* "device_state", "mwi" */

@@ -47,13 +47,14 @@ const struct option option_table[] = {
 	{IN_OPTIONS(log_file), .name = "log_file", .type = OPTION_PATH_OR_NONE, .def = "",
 		.default_help = "standard error with -f, else syslog",
 		.example = "/var/log/pgdevstated.log", .help = "Where log lines are appended."},
-	{IN_OPTIONS(debug), .name = "debug", .type = OPTION_NUMBER, .max = 10, .def = "0",
-		.reloadable = true,
+	{IN_OPTIONS(debug), .name = "debug", .type = OPTION_NUMBER, .max = OPTIONS_LEVEL_MAX,
+		.def = "0", .reloadable = true,
 		.help = "How much the log explains. From 1 on: for every change of a device, "
 				"what each "
 				"server says and how it adds up."},
-	{IN_OPTIONS(verbose), .name = "verbose", .type = OPTION_NUMBER, .max = 10, .def = "3",
-		.reloadable = true, .help = "How much interactive consoles are told."},
+	{IN_OPTIONS(verbose), .name = "verbose", .type = OPTION_NUMBER,
+		.max = OPTIONS_LEVEL_MAX, .def = "3", .reloadable = true,
+		.help = "How much interactive consoles are told."},
 	{IN_OPTIONS(lease_ms), .name = "lease", .type = OPTION_SECONDS, .min = 2, .max = 3600,
 		.def = "10",
 		.help = "A node that was not heard of for so long is dead: its states leave the "

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,62 @@ static bool directory_make(const char *dir, struct buf *errors)
 		return false;
 	}
 	return true;
+}
+
+/* What open() or mkdir() would say of a path that is not there; 0: it can be made. */
+static int error_of_making(const char *path)
+{
+	char *copy = mem_strdup(path);
+	int error = 0;
+
+	if (faccessat(AT_FDCWD, dirname(copy), W_OK | X_OK, AT_EACCESS) < 0)
+		error = errno;
+	free(copy);
+	return error;
+}
+
+static int error_of_directory(const char *dir)
+{
+	if (faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) == 0)
+		return 0;
+	return errno == ENOENT ? error_of_making(dir) : errno;
+}
+
+static int error_of_log(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return errno == ENOENT ? error_of_making(path) : errno;
+	if (S_ISDIR(st.st_mode))
+		return EISDIR;
+	return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) < 0 ? errno : 0;
+}
+
+bool service_check(const char *run_directory, const char *log_file, struct buf *errors)
+{
+	size_t before = errors->len;
+	struct stat st;
+	int error = error_of_directory(run_directory);
+
+	if (stat(run_directory, &st) == 0 && !S_ISDIR(st.st_mode))
+		buf_addf(errors, "%s: is no directory; set run_directory in [options]\n",
+			run_directory);
+	else if (error && stat(run_directory, &st) == 0)
+		buf_addf(errors,
+			"%s: cannot write there: %s; who runs pgdevstated must be able to, or set "
+			"run_directory in [options]\n",
+			run_directory, strerror(error));
+	else if (error)
+		buf_addf(errors,
+			"%s: cannot make the run directory: %s; make it, or set run_directory in "
+			"[options]\n",
+			run_directory, strerror(error));
+	error = log_file[0] ? error_of_log(log_file) : 0;
+	if (error)
+		buf_addf(errors, "%s: cannot open the log: %s; set log_file in [options]\n",
+			log_file, strerror(error));
+	return errors->len == before;
 }
 
 static void error_held(int fd, const char *path, struct buf *errors)

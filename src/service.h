@@ -24,6 +24,8 @@ struct service {
  */
 bool service_begin(
 	struct service *s, const char *run_directory, bool background, struct buf *errors);
+/* Could it be used, and could the log be written ("": no file)? Makes nothing. */
+bool service_check(const char *run_directory, const char *log_file, struct buf *errors);
 void service_ready(struct service *s);
 void service_status(struct service *s, const char *text); /* shown by systemctl status */
 void service_stopping(struct service *s);

@@ -109,6 +109,11 @@ for my $what (sort keys %case) {
     cmp_ok($lines, '<=', 3, "$what: it does not fill the log");
 }
 
+# Each try gets in as far as PostgreSQL: that is no news.
+my $refused = $case{'another role has the entity'}{node};
+poll_until { $refused->stats->{connects} >= 3 } 'the one whose id is another role\'s keeps trying';
+unlike($refused->log, qr/(?:NOTICE|WARNING|INFO) .*connect|NOTICE .*the database is/, '... and says nothing of its connections');
+
 $_->signal('TERM') for grep { $_->{pid} } @Flow::nodes;
 is($_->wait_exit, 0, "$_->{name} stopped") for grep { $_->{pid} } @Flow::nodes;
 done_testing();

@@ -66,7 +66,7 @@ my @cases = (
     ['an unknown type', '', "[x]\ntype = event_chanel", qr/type = event_chanel: unknown type; legal: event_channel/],
     ['no entity id', 'options', 'entityid = 01:02:03:04:05', qr/not an entity id|says something else/],
     ['an entity id that is none', '=entity_id', 'entity_id=00:00:00:00:00:00', qr/not an entity id \(all 00 and all ff are none\)/],
-    ['a number that is none', 'options', 'debug = much', qr/debug = much: not a whole number; legal: 0 to 10/],
+    ['a number that is none', 'options', 'debug = much', qr/debug = much: not a whole number; legal: 0 to 99/],
     ['a number out of range', 'options', 'lease = 1', qr/lease = 1: out of range; legal: 2 to 3600 seconds/],
     ['a conninfo that is none', '=conninfo', 'conninfo=rubbish', qr/conninfo: missing "=" after "rubbish".*; write it as for psql/],
     ['a conninfo with an unknown option', '=conninfo', 'conninfo=hots=db', qr/conninfo: invalid connection option "hots"/],
@@ -179,6 +179,17 @@ break('dialplan', 'exten => b,hint,&');
 ($out, $err, $status) = run_command("$Flow::BIN/pgdevstated", '-t', '-C', $node->{conf});
 is($status, 1, '-t: a mistake in the dialplan');
 restore();
+
+for my $case (['log_file', "run_directory=$Flow::DIR\nlog_file=$Flow::DIR", qr/: cannot open the log: Is a directory; set log_file/],
+    ['log_file',      "run_directory=$Flow::DIR\nlog_file=$Flow::DIR/nowhere/log", qr/: cannot open the log: No such file or directory; set log_file/],
+    ['run_directory', "run_directory=$node->{conf}",                             qr/: is no directory; set run_directory/])
+{
+    my ($name, $options, $why) = @$case;
+    my $conf = spew("$Flow::DIR/t.conf", "[options]\nentity_id=02:00:00:00:00:01\n$options\n[postgresql]\nconninfo=$node->{conninfo}\n");
+    ($out, $err, $status) = run_command("$Flow::BIN/pgdevstated", '-t', '-C', $conf);
+    is($status, 1, "-t: a $name that cannot be used");
+    like($err, $why, '... and why');
+}
 
 like($node->ok_console('core reload'), qr/^Reloaded\.$/m, 'after all of this a good one is taken');
 is(hints(), $before, '... and is what it was');

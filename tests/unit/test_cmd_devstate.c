@@ -31,6 +31,34 @@ static void test_list(void **state)
 		HEAD "--- Name: 'Custom:a b'  State: 'INUSE'\n" FOOT("1"));
 }
 
+/* A static entity may have the name of a node: who says it is told all the same. */
+static void test_same_names(void **state)
+{
+	struct fixture *f = *state;
+	struct node *n = f->app.node;
+	struct cache_entity *sql = fake_member(n, "02:23:45:67:89:ac", "server1", "");
+
+	sql->who.is_static = true;
+	fake_says(n, n->self, "Custom:x", STATE_BUSY);
+	fake_says(n, sql, "Custom:x", STATE_INUSE);
+	assert_int_equal(fixture_run(f, "devstate show Custom:x"), 0);
+	assert_contains(buf_str(&f->out), "01:23:45:67:89:ab server1              BUSY       "
+									  "       since 2008-11-23 12:00:00 UTC\n");
+	assert_contains(
+		buf_str(&f->out), "02:23:45:67:89:ac server1              INUSE             "
+						  "since 2008-11-23 12:00:00 UTC, set by SQL\n");
+	json_t *o = fixture_json(f, "devstate show Custom:x");
+	json_t *list = json_object_get(o, "statements");
+	for (size_t i = 0; i < 2; i++) {
+		json_t *one = json_array_get(list, i);
+		bool first = strcmp(json_string_value(json_object_get(one, "entity_id")),
+						 "01:23:45:67:89:ab") == 0;
+		assert_string_equal(
+			json_string_value(json_object_get(one, "kind")), first ? "node" : "static");
+	}
+	json_decref(o);
+}
+
 static void test_list_json(void **state)
 {
 	struct fixture *f = *state;
@@ -229,6 +257,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		fixture_test(test_list),
+		fixture_test(test_same_names),
 		fixture_test(test_list_json),
 		fixture_test(test_list_waits_for_the_reader),
 		fixture_test(test_list_is_abandoned),

@@ -95,7 +95,7 @@ static void test_everything(void **state)
 {
 	struct options *o = parse_good(
 		ID "system_name = Server \xC3\x84 1\nrun_directory = run\nsocket = /tmp/s\n"
-		   "dialplan = ../d/e.conf\nlog_file = log\ndebug = 10\nverbose=0\nlease = 3600\n"
+		   "dialplan = ../d/e.conf\nlog_file = log\ndebug = 99\nverbose=0\nlease = 3600\n"
 		   "link_socket = l/s\nlink_group = asterisk\n"
 		   "stale_after => 0\n[postgresql]\nconninfo = host=a,b dbname=x "
 		   "password='p\\;='\n");
@@ -108,7 +108,7 @@ static void test_everything(void **state)
 	assert_string_equal(o->log_file, "/etc/x/log");
 	assert_string_equal(o->link_socket, "/etc/x/l/s");
 	assert_string_equal(o->link_group, "asterisk");
-	assert_int_equal(o->debug, 10);
+	assert_int_equal(o->debug, 99);
 	assert_int_equal(o->verbose, 0);
 	assert_int_equal(o->lease_ms, 3600000);
 	assert_int_equal(o->stale_after_ms, 0);
@@ -179,7 +179,7 @@ static void test_bad_values(void **state)
 	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		text = mem_printf(ID "debug = %s\n" DB, numbers[i]);
 		error = mem_printf(
-			"/etc/x/p.conf:3: debug = %s: not a whole number; legal: 0 to 10\n",
+			"/etc/x/p.conf:3: debug = %s: not a whole number; legal: 0 to 99\n",
 			numbers[i]);
 		assert_error(text, error);
 		free(text);
@@ -190,9 +190,9 @@ static void test_bad_values(void **state)
 static void test_ranges(void **state)
 {
 	(void)state;
-	assert_error(ID "debug = 11\nverbose = -1\nlease = 1\nstale_after = 86401\n" DB,
-		"/etc/x/p.conf:3: debug = 11: out of range; legal: 0 to 10\n"
-		"/etc/x/p.conf:4: verbose = -1: out of range; legal: 0 to 10\n"
+	assert_error(ID "debug = 100\nverbose = -1\nlease = 1\nstale_after = 86401\n" DB,
+		"/etc/x/p.conf:3: debug = 100: out of range; legal: 0 to 99\n"
+		"/etc/x/p.conf:4: verbose = -1: out of range; legal: 0 to 99\n"
 		"/etc/x/p.conf:5: lease = 1: out of range; legal: 2 to 3600 seconds\n"
 		"/etc/x/p.conf:6: stale_after = 86401: out of range; legal: 0 to 86400 "
 		"seconds\n");

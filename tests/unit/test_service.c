@@ -263,10 +263,74 @@ static void test_systemd(void **state)
 	unsetenv("NOTIFY_SOCKET");
 }
 
+static void refuses(const char *dir, const char *log, const char *why)
+{
+	buf_reset(&errors);
+	assert_false(service_check(dir, log, &errors));
+	if (!strstr(buf_str(&errors), why))
+		fail_msg("%s: %s", why, buf_str(&errors));
+}
+
+/* What -t tells before anybody relies on it. Nothing is made. */
+static void test_check(void **state)
+{
+	char file[96], below[128], missing[96];
+	FILE *f;
+
+	(void)state;
+	snprintf(file, sizeof(file), "%s/file", top);
+	snprintf(below, sizeof(below), "%s/file/below", top);
+	snprintf(missing, sizeof(missing), "%s/missing/run", top);
+	f = fopen(file, "w");
+	assert_non_null(f);
+	fclose(f);
+	assert_true(service_check(top, "", &errors));
+	assert_true(service_check(top, file, &errors));
+	assert_true(service_check(run, "/dev/null", &errors)); /* it can be made */
+	assert_int_not_equal(access(run, F_OK), 0);
+	assert_int_equal(errors.len, 0);
+	refuses(file, "", "/file: is no directory; set run_directory in [options]\n");
+	refuses(below, "", "/file/below: cannot make the run directory: Not a directory");
+	refuses(missing, "",
+		"/missing/run: cannot make the run directory: No such file or "
+		"directory");
+	refuses(
+		top, top, ": cannot open the log: Is a directory; set log_file in [options]\n");
+	refuses(top, missing, "/missing/run: cannot open the log: No such file");
+	refuses(missing, missing, "/missing/run: cannot make the run directory: ");
+	assert_non_null(strstr(buf_str(&errors), "cannot open the log: ")); /* all at once */
+	unlink(file);
+}
+
+/* As somebody who may not write there. */
+static void test_check_rights(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	pid = fork();
+	if (pid == 0) {
+		char own[80], log[96];
+
+		snprintf(own, sizeof(own), "%s/own", top);
+		snprintf(log, sizeof(log), "%s/own/log", top);
+		if (mkdir(own, 0555) != 0 || (geteuid() == 0 && setuid(65534) != 0))
+			_exit(2);
+		_exit(service_check(own, log, &errors)
+				  ? 3
+				  : !strstr(buf_str(&errors), "Permission denied"));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_check),
+		TEST(test_check_rights),
 		TEST(test_begin_and_end),
 		TEST(test_zeroed_is_legal),
 		TEST(test_a_second_one_is_refused),
