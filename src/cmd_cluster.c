@@ -187,7 +187,9 @@ static void show_stats(struct call *c)
 	reply_number(r, "Site", "site", s.site);
 	reply_field(r, "Coordinator", "coordinator", "%s%s", name_of(c, &s.coordinator_id),
 		s.coordinator ? " (this node)" : "");
-	if (s.pulse_age_us < 0)
+	if (s.pulse_age_us < 0 && r->json)
+		reply_set(r, "pulse_age_ms", json_null());
+	else if (s.pulse_age_us < 0)
 		reply_field(r, "Pulse age, ms", "pulse_age_ms", "none heard");
 	else
 		reply_number(r, "Pulse age, ms", "pulse_age_ms", s.pulse_age_us / 1000);

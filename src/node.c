@@ -105,6 +105,7 @@ static void got_pulse(
 	struct node *n = arg;
 
 	n->counters[COUNT_PULSES]++;
+	n->pulse_us = n->now_us;
 	n->clock_offset_us = clock_us - n->now_us;
 	coordinator_pulse(&n->coordinator, coordinator, number, n->now_us);
 }
@@ -469,8 +470,7 @@ void node_get_status(struct node *n, struct node_status *out)
 	out->site = n->lease.site;
 	out->last_error = n->last_error;
 	out->phase_since_us = n->phase_since_us;
-	out->pulse_age_us =
-		n->coordinator.heard_us ? n->now_us - n->coordinator.heard_us : -1;
+	out->pulse_age_us = n->pulse_us ? n->now_us - n->pulse_us : -1;
 	out->unsent = outbox_dirty(n->outbox);
 	out->oldest_unsent_us = outbox_oldest_us(n->outbox, n->now_us);
 	for (int kind = 0; kind < KEY_KINDS; kind++)

@@ -86,6 +86,7 @@ struct node {
 	int read_silences;       /* reads in a row that failed */
 	int64_t beat_us;         /* the next one is due */
 	int64_t stale_us;        /* others' states are dropped then; 0: not ticking */
+	int64_t pulse_us;        /* when the last one was heard, by any session; 0: none */
 	int64_t clock_offset_us; /* database's clock less our monotonic one */
 	char last_error[512];
 	char holder[768];

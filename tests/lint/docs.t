@@ -50,6 +50,14 @@ for my $link ($readme =~ /\]\(([^)#:\s]+)\)/g) {
     cmp_ok($last, '>=', 16, 'there are rules');
 }
 
+# docs/console.md explains every counter, and no other; a flow test moves each (tests/flow/stats.t).
+{
+    my ($table) = slurp('docs/console.md') =~ /^## Counters\n(.*?)^And how/ms;
+    my @explained = $table =~ /^\| `(\w+)` \|/mg;
+    my ($names) = slurp('src/node.c') =~ /names\[NODE_COUNTERS\] = \{(.*?)\};/s;
+    is_deeply(\@explained, [$names =~ /"(\w+)"/g], 'docs/console.md explains the counters of src/node.c, in order');
+}
+
 # The manual knows every command and every option.
 my $man = slurp('man/pgdevstate.1') =~ s/\.(?:It )?Ic |\\&| Ar | Op | Ns //gr;
 for my $file (tree_files(qr{^src/cmd_.*\.c$})) {

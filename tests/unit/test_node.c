@@ -713,6 +713,22 @@ static void at_random(void **arg)
 	}
 }
 
+/* How old the last pulse is, is asked when something is wrong. */
+static void the_last_pulse_ages_without_a_session(void **arg)
+{
+	(void)arg;
+	begin(0);
+	assert_int_equal(status(&peers[0]).pulse_age_us, -1);
+	run_s(4);
+	assert_in_range(status(&peers[0]).pulse_age_us, 0, S);
+	world_down(db, true);
+	run_s(10);
+	assert_in_range(status(&peers[0]).pulse_age_us, 9 * S, 12 * S);
+	world_down(db, false);
+	run_s(10);
+	assert_in_range(status(&peers[0]).pulse_age_us, 0, S);
+}
+
 /* ---- a database whose answers are made here ---- */
 
 static struct db_request asked[2]; /* main session, reader */
@@ -789,6 +805,7 @@ int main(void)
 		T(a_bad_key_does_not_make_it_mute),
 		T(failing_publishes_are_paced),
 		T(a_read_may_be_slower_each_time),
+		T(the_last_pulse_ages_without_a_session),
 		T(fenced_by_an_error),
 		T(leaves_at_once),
 		T(leaves_while_the_database_is_away),
