@@ -44,9 +44,9 @@ static void test_same_names(void **state)
 	assert_int_equal(fixture_run(f, "devstate show Custom:x"), 0);
 	assert_contains(buf_str(&f->out), "01:23:45:67:89:ab server1              BUSY       "
 									  "       since 2008-11-23 12:00:00 UTC\n");
-	assert_contains(
-		buf_str(&f->out), "02:23:45:67:89:ac server1              INUSE             "
-						  "since 2008-11-23 12:00:00 UTC, set by SQL\n");
+	assert_contains(buf_str(&f->out),
+		"02:23:45:67:89:ac server1              INUSE             "
+		"since 2008-11-23 12:00:00 UTC, set by SQL\n");
 	json_t *o = fixture_json(f, "devstate show Custom:x");
 	json_t *list = json_object_get(o, "statements");
 	for (size_t i = 0; i < 2; i++) {
