@@ -67,14 +67,17 @@ sub held {
     is($a->stats->{oldest_unsent_ms}, 0, '... and nothing is old');
 }
 
-# --- the server process is stopped: until the node gives it up, and only for a while
-my $stopped;
-sub stop_backend { $stopped = backend(); kill('STOP', $stopped) }
-held('server process stopped, few devices', 50, 2000, \&stop_backend, sub {
+# --- the server process is stopped, and with it who would make another one: until the node gives its
+# session up, and only for a while
+my @stopped;
+sub stop_server { @stopped = ((split /\n/, slurp("$pg->{dir}/data/postmaster.pid"))[0], backend()); kill('STOP', @stopped) }
+sub go_on       { kill('CONT', @stopped) }
+END { go_on() if @stopped }    # whatever happens, so that the server can be ended
+held('server process stopped, few devices', 50, 2000, \&stop_server, sub {
     poll_until { contents_like($a->log, qr/ERROR .*no answer to publish within/) } 'the node gives its session up';
-    kill('CONT', $stopped);
+    go_on();
 });
-held('server process stopped, many devices', 20_000, 10, \&stop_backend, sub { kill('CONT', $stopped) });
+held('server process stopped, many devices', 20_000, 10, \&stop_server, \&go_on);
 
 # --- somebody has the node's head row locked: publish() gives up and is tried again
 my ($to_psql, $psql);
