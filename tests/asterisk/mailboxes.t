@@ -1,0 +1,87 @@
+# Mailboxes: what app_voicemail counts on server a lights lamps on server b, also while it is
+# loaded and reloaded there, and goes out again; a message that a call has left.
+use lib 'tests/asterisk/lib', 'tests/flow/lib';
+use Pbx;
+use Pbx::Cluster qw(started);
+
+my $dialplan = <<'CONF';
+[default]
+exten => leave,1,Answer()
+same => n,VoiceMail(2000@default,s)
+exten => speak,1,Answer()
+same => n,Playtones(440)
+same => n,Wait(1)
+CONF
+# b has the mailboxes, too, and nothing in them; c has no voicemail at all
+my @boxes = qw(1000 2000);
+my ($server1, $server2, $server3) = started(3, dialplan => $dialplan, phones => \@boxes,
+    a => { boxes => \@boxes }, b => { boxes => \@boxes });
+
+# Message files, as app_voicemail keeps them; then it is told to look.
+sub messages {
+    my ($server, $box, $new, $old) = @_;
+    my $top = "$server->{dir}/spool/voicemail";
+    mkdir $_ for $top, "$top/default", "$top/default/$box";
+    my %count = (INBOX => $new, Old => $old);
+    for my $folder (keys %count) {
+        my $dir = "$top/default/$box/$folder";
+        mkdir $dir;
+        unlink glob "$dir/*";
+        for my $n (0 .. $count{$folder} - 1) {
+            spew(sprintf('%s/msg%04d.%s', $dir, $n, $_), '') for qw(txt gsm);
+        }
+    }
+    $server->ami->action('VoicemailRefresh', Context => 'default', Mailbox => $box);
+}
+
+my %lamp = map { $_->{name} => Pbx::Sipp->subscribe($_, '1000', 'message-summary') } $server2, $server3;
+for my $name (sort keys %lamp) {
+    poll_until { $lamp{$name}->notified(qr{Voice-Message: 0/0}) } "$name: a phone subscribes to its mailbox";
+}
+
+# What the phone was told last.
+sub lamp_says {
+    my ($server, $counts) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my $phone = $lamp{ $server->{name} };
+    poll_until { contents_like(($phone->bodies)[-1] // '', qr{Voice-Message: \Q$counts\E}) } "$server->{name}: the phone is told $counts";
+    my $waiting = $counts =~ /^0/ ? 'no' : 'yes';
+    like(($phone->bodies)[-1], qr/Messages-Waiting: $waiting/, "... Messages-Waiting: $waiting");
+}
+
+for my $counts ([ 2, 0 ], [ 1, 1 ], [ 0, 2 ], [ 0, 0 ]) {
+    my ($new, $old) = @$counts;
+    my $mark = $server2->ami->mark;
+    messages($server1, '1000', $new, $old);
+    $server2->ami->wait_event("b: MessageWaiting $new/$old", $mark, Event => 'MessageWaiting', Mailbox => '1000@default', New => $new, Old => $old);
+    lamp_says($_, "$new/$old") for $server2, $server3;
+}
+
+# Loading app_voicemail publishes all mailboxes, empty ones too: nobody's lamp goes out.
+messages($server1, '1000', 3, 1);
+lamp_says($_, '3/1') for $server2, $server3;
+for my $round ('reload', 'unload and load') {
+    my $told = scalar $lamp{c}->bodies;
+    if ($round eq 'reload') {
+        $server2->cli('module reload app_voicemail.so');
+    } else {
+        $server2->cli('module unload app_voicemail.so');
+        $server2->cli('module load app_voicemail.so');
+    }
+    # what is said afterwards arrives afterwards
+    my $mark = $server3->ami->mark;
+    $server2->ami->set('DEVICE_STATE(Custom:after)', $_) for $round eq 'reload' ? 'INUSE' : 'RINGING';
+    $server3->ami->wait_event("c: what b says after its $round", $mark, Event => 'DeviceStateChange', Device => 'Custom:after');
+    is(scalar $lamp{c}->bodies, $told, "$round of app_voicemail on b, which has no messages: c's phone is not told anything");
+    lamp_says($server2, '3/1');
+}
+$server1->cli('module reload app_voicemail.so');
+lamp_says($_, '3/1') for $server2, $server3;
+
+# A real message.
+my $lamp = Pbx::Sipp->subscribe($server3, '2000', 'message-summary');
+poll_until { $lamp->notified(qr{Voice-Message: 0/0}) } 'c: a phone subscribes to 2000';
+$server1->ami->action('Originate', Channel => 'Local/leave@default', Context => 'default', Exten => 'speak', Priority => 1, Async => 'true');
+poll_until { contents_like(($lamp->bodies)[-1] // '', qr{Voice-Message: 1/0}) } 'c: a message that was left on a lights the lamp';
+like(join(' ', glob "$server1->{dir}/spool/voicemail/default/2000/INBOX/*.gsm"), qr/msg0000\.gsm$/, 'the message is on a');
+done_testing();
