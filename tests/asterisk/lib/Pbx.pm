@@ -11,7 +11,7 @@
 #
 # A test runs in network and mount namespaces of its own: nothing that it binds, mounts or
 # leaves behind meets another test. The n-th server has the address 127.0.1.n. As root.
-#   ASTERISK_VERSION=22|16   ASTERISK_ROOT=DIR   MODULE=FILE   VERBOSE=1: servers log everything
+#   ASTERISK=22|16   ASTERISK_ROOT=DIR   MODULE=FILE   VERBOSE=1: servers log everything
 package Pbx;
 use strict;
 use warnings;
@@ -26,15 +26,18 @@ BEGIN {
 use Exporter ();
 use Flow '!done_testing';
 use Pbx::Ami;
+use Pbx::Hub;
 use Pbx::Server;
 use Pbx::Sipp;
+use Pbx::Speaker;
 
 our @ISA     = ('Exporter');
 our @EXPORT  = (qw(pbx $LEASE), @Flow::EXPORT);
-our $VERSION_WANTED = $ENV{ASTERISK_VERSION} // 22;
+our $VERSION_WANTED = $ENV{ASTERISK} // 22;
 our $LEASE   = 3;
 our ($ASTERISK_ROOT, $MODULE);
 our (@started, @servers);
+my $main_pid = $$;
 
 sub import {
     strict->import;
@@ -104,7 +107,7 @@ sub done_testing {
 }
 
 END {
-    if (!$^C && $Flow::DIR && -d $Flow::DIR) {
+    if (!$^C && $$ == $main_pid) {
         my $status = $?;
         kill 'KILL', grep { !defined ended($_) } @started;
         $? = $status;

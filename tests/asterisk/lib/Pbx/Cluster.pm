@@ -1,5 +1,6 @@
 # Servers that share states: each with a node of its own on one PostgreSQL, or, to see that a test
-# tests what it should, as Asterisk does it alone: PBX_VIA=publish, PUBLISH from each to each.
+# tests what it should, as Asterisk does it alone (PBX_VIA=publish: PUBLISH from each to each), or
+# with Perl in the place of nodes and database (PBX_VIA=hub).
 package Pbx::Cluster;
 use strict;
 use warnings;
@@ -10,7 +11,7 @@ use Pbx::Config qw(pjsip_conf phones voicemail_conf queues_conf publish_conf);
 
 our @EXPORT_OK = qw(cluster started shows everywhere without);
 my $via = $ENV{PBX_VIA} // 'pgdevstate';
-my $pg;
+my ($pg, $hub);
 
 # Servers, not started: cluster(2, %options for all, a => {options of server a}). Options are
 # Pbx::Server's, and dialplan, phones, boxes, queues, which become files. Names: a, b, c, ...
@@ -22,6 +23,7 @@ sub cluster {
     for my $name (@names) {
         my %mine = (%opt, %{ $own{$name} });
         $mine{node} //= make_node($name, %mine) if $via eq 'pgdevstate';
+        $mine{node} //= ($hub //= Pbx::Hub->new('a' .. 'd'))->node($name) if $via eq 'hub';
         push @servers, pbx($name, %mine, modules => [ modules_of(%mine) ]);
     }
     write_files($_, @servers) for @servers;
@@ -35,6 +37,26 @@ sub make_node {
 }
 
 sub pg { return $pg }
+
+# A node for a telephone server that is no Asterisk.
+sub other_node {
+    my ($name) = @_;
+    return $via eq 'hub' ? ($hub //= Pbx::Hub->new('a' .. 'd'))->node('d') : make_node($name);
+}
+
+# It dies and comes back; the hub's nodes live as long as those who are linked to them.
+sub kill_node {
+    my ($node, $speaker) = @_;
+    $speaker->drop;
+    $node->kill('KILL') if $via eq 'pgdevstate';
+}
+
+sub restart_node {
+    my ($node) = @_;
+    return if $via eq 'hub';
+    $node->spawn;
+    $node->wait_ready;
+}
 
 sub modules_of {
     my (%opt) = @_;

@@ -31,7 +31,7 @@ CONF
 
 sub voicemail_conf {
     my (@boxes) = @_;
-    return join "\n", '[general]', 'format=gsm', 'minsecs=0', 'maxsilence=0', '[default]', (map { "$_ => 1234,Box $_" } @boxes), '';
+    return join "\n", '[general]', 'format=gsm', 'minsecs=0', '[default]', (map { "$_ => 1234,Box $_" } @boxes), '';
 }
 
 # A queue: name => [interfaces].
@@ -39,7 +39,7 @@ sub queues_conf {
     my (%queues) = @_;
     my @lines = ('[general]', 'persistentmembers=no', 'shared_lastcall=no');
     for my $name (sort keys %queues) {
-        push @lines, "[$name]", 'strategy=ringall', 'timeout=5', 'ringinuse=no', 'joinempty=yes', 'leavewhenempty=no';
+        push @lines, "[$name]", 'strategy=ringall', 'timeout=1', 'retry=1', 'ringinuse=no', 'joinempty=yes', 'leavewhenempty=no';
         push @lines, map { "member => $_" } @{ $queues{$name} };
     }
     return join "\n", @lines, '';

@@ -1,0 +1,47 @@
+# A telephone server that is no Asterisk: it links to a node and says what it is told to.
+package Pbx::Speaker;
+use strict;
+use warnings;
+use IO::Socket::UNIX ();
+
+# Links to the node and says its full report: [device => state, ...] and [mailbox => "new/old", ...].
+sub new {
+    my ($class, $node, $devices, $mailboxes) = @_;
+    my $socket = IO::Socket::UNIX->new(Type => IO::Socket::UNIX::SOCK_STREAM(), Peer => "$node->{dir}/pgdevstate.link")
+        or die "$node->{dir}/pgdevstate.link: $!";
+    my $self = bless { socket => $socket }, $class;
+    my $report = "hello\t1\t$node->{entity_id}\tspeaker\t1\treport\nbegin\n";
+    for (my $i = 0; $i < @$devices; $i += 2) {
+        $report .= "device\t$devices->[$i + 1]\t$devices->[$i]\n";
+    }
+    for (my $i = 0; $i < @{ $mailboxes // [] }; $i += 2) {
+        my ($new, $old) = split m{/}, $mailboxes->[ $i + 1 ];
+        my ($box, $context) = split /\@/, $mailboxes->[$i];
+        $report .= "mailbox\t0\t$new\t$old\t$box\t$context\n";
+    }
+    $self->put($report . "end\n");
+    return $self;
+}
+
+sub devices {
+    my ($self, @list) = @_;
+    my $text = '';
+    while (my ($name, $state) = splice(@list, 0, 2)) {
+        $text .= "device\t$state\t$name\n";
+    }
+    $self->put($text);
+}
+
+sub put {
+    my ($self, $text) = @_;
+    local $SIG{PIPE} = 'IGNORE';
+    while ($text ne '') {
+        my $n = syswrite($self->{socket}, $text) // die "the node took no more: $!\n";
+        substr($text, 0, $n, '');
+    }
+}
+
+# Gone without a goodbye.
+sub drop { my ($self) = @_; close $self->{socket} }
+
+1;

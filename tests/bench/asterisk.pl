@@ -1,0 +1,228 @@
+# How fast a device state gets from one Asterisk to another, and whether a node that hangs or raves
+# slows calls. Three ways side by side, A B C A B C: on one server without cluster, through
+# pgdevstate, and through PJSIP PUBLISH; each is AMI Setvar on one connection to DeviceStateChange on
+# another. Prints medians of the rounds with their spread, and how they stand to each other. Run it
+# with `make bench-asterisk` (as root).
+#   CHANGES=5000  ROUNDS=3   a round's changes, one after the other and then as fast as they go
+#   CALLS=500                calls of a round of the second part
+#   ONLY=latency|calls
+use lib 'tests/asterisk/lib', 'tests/flow/lib';
+use Pbx;
+use Pbx::Cluster ();
+use Pbx::Config qw(pjsip_conf publish_conf);
+use IO::Socket::UNIX ();
+use List::Util qw(min max);
+use Time::HiRes qw(time);
+
+my $changes = $ENV{CHANGES} // 5000;
+my $rounds  = $ENV{ROUNDS}  // 3;
+my $calls   = $ENV{CALLS}   // 500;
+my $only    = $ENV{ONLY}    // 'latency calls';
+$| = 1;
+
+sub median { my @v = sort { $a <=> $b } @_; return $v[ $#v / 2 ] }
+sub quantile { my ($q, @v) = @_; @v = sort { $a <=> $b } @v; return $v[ int($q * $#v) ] }
+sub spread { my ($format, @v) = @_; return sprintf "$format (%s)", median(@v), join ' .. ', map { sprintf $format, $_ } min(@v), max(@v) }
+sub say_line { print '# ', sprintf(shift, @_), "\n" }
+
+# A path: the server where states are set, and the one where they are to be seen.
+sub path {
+    my ($name, $from, $to) = @_;
+    my $set = Pbx::Ami->new($from->{address}, events_wanted => 'off') or die "no AMI\n";
+    my $see = Pbx::Ami->new($to->{address}) or die "no AMI\n";
+    return { name => $name, set => $set, see => $see, seen => {}, p50 => [], p99 => [], rate => [] };
+}
+
+# Events are taken out as they come; only the last state of each device counts.
+sub watch {
+    my ($path) = @_;
+    my $see = $path->{see};
+    $see->{on_event} = sub {
+        my ($event) = @_;
+        $see->{events} = [];
+        $path->{seen}{ $event->{Device} } = [ $event->{State}, $event->{at} ] if $event->{Event} eq 'DeviceStateChange';
+    };
+}
+
+sub wait_for {
+    my ($path, $device, $state) = @_;
+    my $until = time + 20;
+    while (1) {
+        my $seen = $path->{seen}{$device};
+        return $seen->[1] if $seen && $seen->[0] eq $state;
+        die "$path->{name}: $device did not become $state within 20 s\n" if time > $until;
+        $path->{see}->read_more(0.1);
+    }
+}
+
+# One after the other: microseconds each.
+sub one_by_one {
+    my ($path, $round) = @_;
+    my @took;
+    for my $n (1 .. $changes) {
+        my ($device, $state) = ("Custom:lat" . $n % 50, int($n / 50) % 2 ? 'INUSE' : 'RINGING');
+        my $from = time;
+        $path->{set}->send_action('Setvar', Variable => "DEVICE_STATE($device)", Value => $state);
+        push @took, 1e6 * (wait_for($path, $device, $state) - $from);
+        $path->{set}->drain;
+        $path->{set}{answers} = {};
+    }
+    return @took;
+}
+
+# As fast as they go, each device once: changes/s until the last one is seen.
+sub all_at_once {
+    my ($path, $round) = @_;
+    my $state = $round % 2 ? 'INUSE' : 'BUSY';
+    my ($sent, $seen_all, $waiting) = (0, 0, 0);
+    my $from = time;
+    my %open;
+    while (%open || $sent < $changes) {
+        while ($sent < $changes && $waiting < 64) {
+            $path->{set}->send_action('Setvar', Variable => 'DEVICE_STATE(Custom:rate' . ++$sent . ')', Value => $state);
+            $open{"Custom:rate$sent"} = 1;
+            $waiting++;
+        }
+        my ($fd, @sockets) = ('', map { $path->{$_}{socket} } qw(set see));
+        vec($fd, fileno($_), 1) = 1 for @sockets;
+        select($fd, undef, undef, 1);
+        $path->{set}->drain;
+        $waiting -= keys %{ $path->{set}{answers} };
+        $path->{set}{answers} = {};
+        $path->{see}->drain;
+        for my $device (keys %{ $path->{seen} }) {
+            delete $open{$device} if $path->{seen}{$device}[0] eq $state;
+        }
+        $path->{seen} = {};
+        die "$path->{name}: " . keys(%open) . " changes were never seen\n" if time > $from + 60;
+    }
+    return $changes / (time - $from);
+}
+
+# Each pair and the single server start from nothing and stay; who is not asked is idle.
+sub servers {
+    my ($alone) = map { pbx($_, modules => ['sip']) } 'alone';
+    my @ours = Pbx::Cluster::started(2);
+    my @publish = map { pbx("publish$_", modules => ['sip']) } 1, 2;
+    for my $n (0, 1) {
+        my ($self, $peer) = @publish[ $n, 1 - $n ];
+        $self->reconfigure('pjsip.conf' => pjsip_conf($self->{address}, publish_conf($self->{name}, $peer->{name} => $peer->{address})));
+    }
+    $alone->reconfigure('pjsip.conf' => pjsip_conf($alone->{address}));
+    $_->spawn for $alone, @publish;
+    $_->wait_booted for $alone, @publish;
+    Pbx::Cluster::know_each_other(@publish);
+    return ($alone, \@ours, \@publish);
+}
+
+sub medians_of { my ($path) = @_; return { map { $_ => median(@{ $path->{$_} }) } qw(p50 p99 rate) } }
+
+sub latency {
+    my ($alone, $ours, $publish) = @_;
+    my @paths = (path('no cluster', $alone, $alone), path('pgdevstate', @$ours), path('PUBLISH', @$publish));
+    watch($_) for @paths;
+    for my $round (1 .. $rounds) {
+        for my $path (@paths) {
+            my @took = one_by_one($path, $round);
+            push @{ $path->{p50} },  quantile(0.5,  @took);
+            push @{ $path->{p99} },  quantile(0.99, @took);
+            push @{ $path->{rate} }, all_at_once($path, $round);
+            say_line('round %d  %-11s p50 %5.0f us  p99 %6.0f us  %6.0f changes/s', $round, $path->{name}, map { $path->{$_}[-1] } qw(p50 p99 rate));
+        }
+    }
+    say_line('');
+    say_line('medians of %d rounds of %d changes (least .. most)', $rounds, $changes);
+    say_line('%-11s p50 %s us', $_->{name}, spread('%.0f', @{ $_->{p50} })) for @paths;
+    say_line('%-11s p99 %s us', $_->{name}, spread('%.0f', @{ $_->{p99} })) for @paths;
+    say_line('%-11s %s changes/s', $_->{name}, spread('%.0f', @{ $_->{rate} })) for @paths;
+    my ($l, $o, $p) = map { medians_of($_) } @paths;
+    say_line('');
+    say_line('(pgdevstate - local) / (PUBLISH - local) at p50: %.2f   to reach: <= 0.8', ($o->{p50} - $l->{p50}) / ($p->{p50} - $l->{p50}));
+    say_line('pgdevstate / PUBLISH at p99:                     %.2f   to reach: <= 1.0', $o->{p99} / $p->{p99});
+    say_line('pgdevstate / PUBLISH, changes/s:                 %.2f   to reach: >= 1.2', $o->{rate} / $p->{rate});
+}
+
+# ---- calls, while the node is well, stopped, and replaced by one that raves ----
+
+# Calls/s: each is set up, sets a device's state, and ends; eight at a time.
+sub call_rate {
+    my ($ami) = @_;
+    my ($sent, $done) = (0, 0);
+    local $ami->{on_event} = sub {
+        $ami->{events} = [];
+        $done++ if $_[0]{Event} eq 'OriginateResponse';
+    };
+    my $from = time;
+    while ($done < $calls) {
+        while ($sent < $calls && $sent - $done < 8) {
+            $sent++;
+            $ami->send_action('Originate', Channel => 'Local/callee@bench', Context => 'bench', Exten => 'caller', Priority => 1, Async => 'true');
+        }
+        $ami->read_more(1);
+        $ami->{answers} = {};
+        die "calls: $done of $sent were answered within 60 s\n" if time > $from + 60;
+    }
+    return $calls / (time - $from);
+}
+
+# A process in the node's place that answers nothing sensible, as fast as it can.
+sub rave {
+    my ($path) = @_;
+    unlink $path;
+    my $listener = IO::Socket::UNIX->new(Type => IO::Socket::UNIX::SOCK_STREAM(), Local => $path, Listen => 8) or die "$path: $!\n";
+    chmod 0666, $path;
+    my $pid = fork // die "fork: $!";
+    if ($pid == 0) {
+        $SIG{PIPE} = 'IGNORE';
+        $SIG{TERM} = 'DEFAULT';
+        while (my $client = $listener->accept) {
+            my $garbage = join '', map { chr(int rand 256) } 1 .. 4096;
+            1 while syswrite($client, $garbage);
+        }
+        POSIX::_exit(0);
+    }
+    return $pid;
+}
+
+sub call_rates {
+    my ($server) = @_;
+    my $node = $server->{node};
+    my $ami  = $server->ami;
+    my %rate;
+    for my $round (1 .. $rounds) {
+        push @{ $rate{'node well'} }, call_rate($ami);
+        $node->signal('STOP');
+        push @{ $rate{'node stopped'} }, call_rate($ami);
+        $node->kill('KILL');
+        my $pid = rave($server->socket);
+        push @{ $rate{'node raves'} }, call_rate($ami);
+        kill 'KILL', $pid;
+        waitpid $pid, 0;
+        unlink $server->socket;
+        $node->spawn;
+        $node->wait_ready;
+        poll_until { $server->cli('pgdevstate show status') =~ /ready/i } 'the module is linked again';
+        say_line('round %d  %s', $round, join '  ', map { sprintf '%s %.0f calls/s', $_, $rate{$_}[-1] } 'node well', 'node stopped', 'node raves');
+    }
+    my $well = median(@{ $rate{'node well'} });
+    say_line('');
+    say_line('%-13s %s calls/s, ratio %.2f%s', $_, spread('%.0f', @{ $rate{$_} }), median(@{ $rate{$_} }) / $well, $_ eq 'node well' ? '' : '   to reach: >= 0.95')
+        for 'node well', 'node stopped', 'node raves';
+}
+
+my $dialplan = <<'CONF';
+[bench]
+exten => callee,1,Set(DEVICE_STATE(Custom:call${RAND(1,100)})=INUSE)
+same => n,Answer()
+same => n,Wait(1)
+exten => caller,1,Hangup()
+CONF
+if ($only =~ /latency/) {
+    latency(servers());
+}
+if ($only =~ /calls/) {
+    my ($server) = Pbx::Cluster::cluster(1, dialplan => $dialplan);
+    $server->start;
+    call_rates($server);
+}
+done_testing();
