@@ -112,11 +112,12 @@ sub heard {
 }
 
 sub on_hello {
-    my ($self, $link, undef, $entity) = @_;
+    my ($self, $link, undef, $entity, undef, undef, @words) = @_;
     $link->{entity} = $entity;
+    $link->{watch}  = grep { $_ eq 'watch' } @words;
     say($link, 'hello', 1, $entity, $link->{node}{name}, 'hub');
     say($link, 'status', 'ready');
-    $self->on_resync($link);
+    $self->on_resync($link) if $link->{watch};
     $self->tell($link, 'member', 'up', $entity, $link->{node}{name}, 'localhost', 'hub');
 }
 
@@ -140,7 +141,7 @@ sub others {
 
 sub tell {
     my ($self, $link, @fields) = @_;
-    say($_, @fields) for $self->others($link);
+    say($_, @fields) for grep { $_->{watch} } $self->others($link);
 }
 
 sub on_begin { my ($self, $link) = @_; $link->{mentioned} = {} }
@@ -179,7 +180,7 @@ sub on_mailbox {
     return if $before ? $before->{counts} eq $counts : $counts =~ /^(?:-|0\t0\t0)/;
     $self->{mailboxes}{$key} = 1;
     if ($urgent eq '-') { delete $said->{$key} } else { $said->{$key} = { counts => $counts, at => Time::HiRes::time() } }
-    $self->say_mailbox($_, $key) for values %{ $self->{link} };
+    $self->say_mailbox($_, $key) for grep { $_->{watch} } values %{ $self->{link} };
 }
 
 # The newest word, or that it is the link's own.
