@@ -36,7 +36,7 @@ SQL = $(sort $(wildcard migrations/*.sql sql/functions/*.sql sql/views/*.sql))
 UNIT = $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 
 .PHONY: all help deps deps-run demo demo-stop check lint unit sql flow chaos valgrind bare \
-	check-asterisk format install clean unit-build FORCE
+	check-asterisk bench-asterisk format install clean unit-build FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -169,6 +169,10 @@ check-asterisk: all ## tests with real Asterisk servers, in a root made for it (
 	@scripts/deps asterisk
 	@$(MAKE) --no-print-directory module-in-root
 	@B=$(B) tests/run asterisk
+bench-asterisk: all ## states between real servers: no cluster, ours, PUBLISH; calls (CHANGES=, ROUNDS=; as root)
+	@scripts/deps asterisk
+	@$(MAKE) --no-print-directory module-in-root
+	@B=$(B) perl tests/bench/asterisk.pl
 valgrind: all ## one long flow test with both programs under valgrind
 	@B=$(B) VALGRIND=1 T='$(or $(T),tests/flow/document.t)' tests/run flow
 bare: ## README's commands in bare roots of Debian (ROOTS='bookworm trixie'; as root)

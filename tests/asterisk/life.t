@@ -15,7 +15,7 @@ exten => _X.,1,Wait(300)
 CONF
 my @members = ('Local/1@agents/n,0,Agent custom,Custom:lamp', 'Local/2@agents/n,0,Agent phone,PJSIP/1000');
 my ($server1, $server2, $server3) = cluster(3, dialplan => $dialplan, phones => [], boxes => [],
-    a => { phones => ['1000'], boxes => ['1000'] }, b => { queues => { support => \@members } });
+    expected_errors => [qr/the node says: the node stops/], a => { phones => ['1000'], boxes => ['1000'] }, b => { queues => { support => \@members } });
 $_->start for $server1, $server2;
 my ($node1, $pg) = ($server1->{node}, Pbx::Cluster::pg());
 
@@ -92,6 +92,16 @@ for my $way (sort keys %ways) {
     b_says($on, "$way on a, which is back");
     mailbox_of($server2, '1/0', "$way, back");
 }
+
+# Who joins and leaves, on the console and as events.
+$mark = $server2->ami->mark;
+$node1->stop;
+$server2->ami->wait_event('b: an event says who left', $mark, Event => 'ClusterMember', Name => 'a', Status => 'Left', EntityID => $server1->{entity});
+poll_until { contents_like($server2->cli('pgdevstate show members'), qr/\A(?!.*Node Name: a\n).*Node Name: c\n/s) } 'b: its members are those that live';
+$node1->start;
+$server2->ami->wait_event('b: an event says who joined', $mark, Event => 'ClusterMember', Name => 'a', Status => 'Joined');
+poll_until { contents_like($server2->cli('pgdevstate show members'), qr/Node Name: a\n/) } 'b: and the console';
+b_says($on, "a's node was stopped and started");
 
 # ---- a restart that is quick: nobody sees anything ----
 $mark = $server2->ami->mark;

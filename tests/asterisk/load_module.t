@@ -24,18 +24,16 @@ sub change {
     $_->{events} = [] for $server1->ami, $server2->ami;
 }
 
-sub loaded { return $server1->cli('module show like res_pgdevstate.so') =~ /res_pgdevstate\.so.*Running/ ? 1 : 0 }
-
 my $slowest = 0;
 my $failed  = 0;
 for my $round (1 .. $times) {
     change();
     my $from = time;
     $server1->cli('module unload res_pgdevstate.so');
-    $failed++ if loaded();
+    $failed++ if $server1->loaded;
     change();
     $server1->cli('module load res_pgdevstate.so');
-    $failed++ unless loaded();
+    $failed++ unless $server1->loaded;
     my $took = time - $from;
     $slowest = $took if $took > $slowest;
     diag("$round of $times") if $round % 20 == 0;

@@ -196,6 +196,14 @@ sub wait_booted {
         my $ami = $self->{ami} //= Pbx::Ami->new($self->{address}) or die "no manager connection yet\n";
         $ami->events(0, Event => 'FullyBooted');
     } $what, $self->{asan} ? 60 : 30;
+    $self->loaded or BAIL_OUT("$self->{name}: the module was not loaded: " . join "\n", grep { /pgdevstate/ } split /\n/, Flow::slurp($self->{log}));
+}
+
+# Is our module, when it is wanted, there?
+sub loaded {
+    my ($self) = @_;
+    return 1 unless $self->{node};
+    return $self->cli('module show like res_pgdevstate.so') =~ /res_pgdevstate\.so.*Running/;
 }
 
 sub ami {
