@@ -271,6 +271,19 @@ static bool add_statement(
 	return true;
 }
 
+void cmd_show_policy(
+	struct call *c, enum key_kind kind, const char *key, const struct sum *sum)
+{
+	const struct policy_rule *rule =
+		policies_find(node_policies(c->app->node), kind, key);
+
+	reply_field(&c->reply, "Policy", "policy", "%s", policy_name(sum->policy));
+	if (rule)
+		reply_field(&c->reply, "By pattern", "pattern", "%s", rule->pattern);
+	if (sum->writer)
+		reply_field(&c->reply, "Last word", "writer", "%s", cmd_entity_name(sum->writer));
+}
+
 void cmd_show_statements(struct call *c, enum key_kind kind, const char *key)
 {
 	struct statements s = {.call = c, .kind = kind};

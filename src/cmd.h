@@ -48,6 +48,10 @@ const char *cmd_list_next_key(struct listing *l); /* NULL: there are no more */
 /* Who says what of a key: a line or a JSON list "statements". */
 void cmd_show_statements(struct call *c, enum key_kind kind, const char *key);
 
+/* Which policy applies to a key, and by which pattern; under LATEST whose word it is. */
+void cmd_show_policy(
+	struct call *c, enum key_kind kind, const char *key, const struct sum *sum);
+
 /* Shown name of an entity; never empty. */
 const char *cmd_entity_name(const struct cache_entity *e);
 

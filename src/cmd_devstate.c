@@ -58,6 +58,7 @@ static void show(struct call *c)
 	reply_field(&c->reply, "State", "state", "%s", state_name(sum.value.state));
 	reply_field(&c->reply, "Shown as", "label", "%s", state_label(sum.value.state));
 	reply_number(&c->reply, "Entities that count", "entities", sum.entities);
+	cmd_show_policy(c, KEY_DEVICE, c->argv[0], &sum);
 	cmd_show_statements(c, KEY_DEVICE, c->argv[0]);
 	call_end(c, 0);
 }

@@ -58,6 +58,7 @@ static void show(struct call *c)
 	reply_number(&c->reply, "Old messages", "old", sum.value.old);
 	reply_number(&c->reply, "Urgent messages", "urgent", sum.value.urgent);
 	reply_number(&c->reply, "Entities that count", "entities", sum.entities);
+	cmd_show_policy(c, KEY_MAILBOX, key, &sum);
 	cmd_show_statements(c, KEY_MAILBOX, key);
 	call_end(c, 0);
 }

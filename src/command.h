@@ -36,7 +36,7 @@ struct command {
 /* Each table ends with a command without words; the list of tables ends with NULL. */
 extern const struct command *const command_tables[]; /* command_table.c */
 extern const struct command cmd_core[], cmd_cluster[], cmd_devstate[], cmd_mailbox[],
-	cmd_dialplan[], cmd_link[];
+	cmd_policy[], cmd_dialplan[], cmd_link[];
 
 /* Who called, and where the output goes. None of them may free the call. */
 struct call_sink {

@@ -22,9 +22,11 @@ enum db_op {
 	DB_TICK,
 	DB_LEAVE,
 	DB_PING,
-	DB_READ_ROWS, /* these three run on a short-lived second session */
+	DB_POLICY,    /* set or clear one: for administrators */
+	DB_READ_ROWS, /* these four run on a short-lived second session */
 	DB_READ_JOURNAL,
 	DB_READ_HEADS,
+	DB_READ_POLICIES,
 	DB_OPS
 };
 const char *db_op_name(enum db_op op); /* "register", ... */
@@ -68,6 +70,10 @@ struct db_request {
 	/* PING: nonce, and to whom (NULL: ask all) */
 	int64_t nonce;
 	const struct entity_id *to;
+	/* POLICY */
+	enum key_kind policy_kind;
+	const char *policy_pattern;
+	const char *policy; /* NULL: clear it */
 	/* READ_ROWS (NULL: all), READ_JOURNAL: whose */
 	const struct entity_id *entity;
 	struct uuid entity_incarnation;
@@ -106,7 +112,7 @@ struct db_result {
 	struct db_lease lease;
 	int64_t seq;      /* PUBLISH, LEAVE */
 	int64_t clock_us; /* PUBLISH */
-	int changed;      /* PUBLISH */
+	int changed;      /* PUBLISH: rows; POLICY: 0 or 1 */
 	struct db_tick tick;
 };
 

@@ -24,6 +24,7 @@ enum reading {
 	READING_NOTHING,
 	READING_ALL,
 	READING_HEADS,
+	READING_POLICIES,
 	READING_JOURNAL,
 	READING_ROWS
 };
@@ -63,7 +64,10 @@ struct listener {
 	void *arg;
 	bool connected;
 	bool want_all, want_heads; /* not yet read since connected */
-	bool own;                  /* own rows are to be compared */
+	bool want_policies;        /* another version was told of */
+	bool policies_seen;        /* by the read under way */
+	int64_t policy_version;
+	bool own; /* own rows are to be compared */
 	bool loaded_once;
 	enum reading reading;
 	struct entity_id reading_entity;
@@ -269,7 +273,10 @@ static void peer_line(struct listener *l, struct peer *p, const struct payload_l
 		break;
 	case LINE_HEAD:
 	case LINE_AUDIT:
+	case LINE_VERSION:
 		break; /* in pulses only */
+	case LINE_POLICY:
+		break; /* in V only */
 	}
 }
 
@@ -444,6 +451,51 @@ static void audit_compare(
 	peer_want(l, p, WANT_ROWS);
 }
 
+/* ---- policies ---- */
+
+static void policies_told(struct listener *l, int64_t version)
+{
+	if (version != l->policy_version)
+		l->want_policies = true;
+}
+
+static void policies_take(struct listener *l, struct policies *p, int64_t version)
+{
+	l->policy_version = version;
+	l->cb.policies(l->arg, p, version);
+}
+
+/* A line that this node does not understand is left out: reading it again would not help.
+ */
+static void policies_read(struct listener *l, const struct payload *pl)
+{
+	static struct payload_line line;
+	struct policies *p;
+	const char *why;
+	size_t at = 0;
+	int got;
+
+	l->policies_seen = true;
+	if (pl->number == l->policy_version)
+		return;
+	p = policies_new();
+	while ((got = payload_next(pl, &at, &line, &why)) != 0) {
+		if (got < 0)
+			bad_payload(l, why);
+		else if (line.type == LINE_POLICY &&
+				 !policies_add(p, line.kind, line.key, line.policy))
+			bad_payload(l, "there are too many policies");
+	}
+	policies_take(l, p, pl->number);
+}
+
+/* A read that tells of all policies, where there are any, told of none. */
+static void policies_missing(struct listener *l)
+{
+	if (!l->policies_seen && l->policy_version != 0)
+		policies_take(l, policies_new(), 0);
+}
+
 static void pulse_begin(struct listener *l, int64_t number)
 {
 	if (number == l->pulse)
@@ -478,6 +530,8 @@ static void listener_pulse(struct listener *l, const struct payload *pl)
 			head_compare(l, p, &line.head);
 		else if (line.type == LINE_AUDIT)
 			audit_compare(l, p, &line);
+		else if (line.type == LINE_VERSION)
+			policies_told(l, line.version);
 	}
 	l->cb.pulse(l->arg, &pl->head.entity, pl->number, pl->clock_us);
 }
@@ -541,6 +595,9 @@ static bool listener_apply(struct listener *l, const char *text, size_t len)
 	case PAYLOAD_TWIN:
 		listener_twin(l, &pl);
 		break;
+	case PAYLOAD_POLICIES:
+		policies_told(l, pl.number);
+		break;
 	case PAYLOAD_ROWS:
 		bad_payload(l, "rows do not come as a notification");
 		return false;
@@ -579,6 +636,9 @@ static void read_is(struct listener *l, struct db_request *req, enum reading rea
 		waiting_is_asked(peer_at(l, i));
 	if (p)
 		waiting_is_asked(p);
+	if (reading == READING_ALL || reading == READING_HEADS || reading == READING_POLICIES)
+		l->want_policies = false;
+	l->policies_seen = false;
 	l->reading = reading;
 	req->op = op;
 	req->entity = NULL;
@@ -600,6 +660,10 @@ bool listener_next_read(struct listener *l, struct db_request *req)
 	}
 	if (l->want_heads) {
 		read_is(l, req, READING_HEADS, DB_READ_HEADS, NULL);
+		return true;
+	}
+	if (l->want_policies) {
+		read_is(l, req, READING_POLICIES, DB_READ_POLICIES, NULL);
 		return true;
 	}
 	for (int i = 0; i < cache_entities(l->cache); i++) {
@@ -715,14 +779,18 @@ void listener_read_payload(struct listener *l, const char *text, size_t len)
 
 	if (l->reading == READING_NOTHING)
 		return;
-	if (l->reading == READING_HEADS) {
+	if (l->reading == READING_HEADS && !(len > 0 && text[0] == '1')) {
 		read_head_line(l, text, len);
 		return;
 	}
 	if (!payload_parse(text, len, &pl, &why)) {
 		bad_payload(l, why);
+	} else if (pl.type == PAYLOAD_POLICIES) {
+		policies_read(l, &pl);
 	} else if (l->reading == READING_JOURNAL) {
 		read_journal(l, &pl);
+	} else if (l->reading == READING_HEADS || l->reading == READING_POLICIES) {
+		bad_payload(l, "a head is malformed");
 	} else if (pl.type == PAYLOAD_ROWS) {
 		read_rows(l, &pl);
 	}
@@ -769,6 +837,7 @@ static void all_done(struct listener *l)
 {
 	l->want_all = false;
 	l->loaded_once = true;
+	policies_missing(l);
 	for (int i = cache_entities(l->cache) - 1; i >= 0; i--)
 		rows_done(l, peer_at(l, i));
 }
@@ -776,6 +845,7 @@ static void all_done(struct listener *l)
 static void heads_done(struct listener *l)
 {
 	l->want_heads = false;
+	policies_missing(l);
 	for (int i = 0; i < cache_entities(l->cache); i++) {
 		struct peer *p = peer_at(l, i);
 
@@ -806,7 +876,9 @@ void listener_read_done(struct listener *l, bool ok)
 	enum reading reading = l->reading;
 
 	l->reading = READING_NOTHING;
-	if (!ok || reading == READING_NOTHING)
+	if (!ok && reading == READING_POLICIES)
+		l->want_policies = true;
+	if (!ok || reading == READING_NOTHING || reading == READING_POLICIES)
 		return;
 	if (reading == READING_ALL)
 		all_done(l);
@@ -861,6 +933,7 @@ void listener_disconnected(struct listener *l)
 	l->connected = false;
 	l->want_all = false;
 	l->want_heads = false;
+	l->want_policies = false;
 	l->reading = READING_NOTHING;
 	for (int i = 0; i < cache_entities(l->cache); i++) {
 		struct peer *p = peer_at(l, i);
@@ -876,6 +949,11 @@ bool listener_is_loaded(const struct listener *l)
 	if (!l->connected || l->want_all || l->want_heads || l->own)
 		return false;
 	return true;
+}
+
+int64_t listener_policy_version(const struct listener *l)
+{
+	return l->policy_version;
 }
 
 void listener_counts(const struct listener *l, struct listener_counts *out)

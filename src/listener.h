@@ -1,9 +1,10 @@
 /*
  * Stage 6: listener.
  * In:    notifications; what the journal, the heads and the rows say; losses.
- * Out:   facts in order into the cache; what it wants to read; own rows to compare.
- * Owns:  for each entity how far it is known (in cache_entity.head), gaps, loads,
- * buffers. Never: I/O. Never trusts a notification: it is a hint that carries data.
+ * Out:   facts in order into the cache; what it wants to read; own rows to compare;
+ * policies. Owns:  for each entity how far it is known (in cache_entity.head), gaps,
+ * loads, buffers; the version of the policies. Never: I/O. Never trusts a notification:
+ * it is a hint that carries data.
  *
  * First load, gap and reconnect are one path: "read this entity" (its journal, or its
  * rows where the journal does not reach), while its notifications wait.
@@ -42,6 +43,8 @@ struct listener_callbacks {
 		void *arg, const struct uuid *incarnation, const struct payload_entity *who);
 	void (*ping)(void *arg, const struct entity_id *from, int64_t nonce);
 	void (*pong)(void *arg, const struct entity_id *from, int64_t nonce);
+	/* These are the policies from now on; `p` is taken over. */
+	void (*policies)(void *arg, struct policies *p, int64_t version);
 };
 
 struct listener *listener_new(struct cache *c, const struct entity_id *self,
@@ -67,6 +70,7 @@ void listener_read_done(struct listener *l, bool ok); /* not ok: wanted again */
 
 /* Everything that was asked for by listener_connected() is there. */
 bool listener_is_loaded(const struct listener *l);
+int64_t listener_policy_version(const struct listener *l); /* 0: there never were any */
 void listener_counts(const struct listener *l, struct listener_counts *out);
 
 #endif

@@ -36,6 +36,44 @@ static void cache_touched(void *arg, enum key_kind kind, const char *key)
 		n->touched(n->touched_arg, kind, key);
 }
 
+/* ---- toggles: devices under LATEST ---- */
+
+static bool is_toggle(struct node *n, enum key_kind kind, const char *key)
+{
+	return kind == KEY_DEVICE && cache_policy(n->cache, kind, key) == POLICY_LATEST;
+}
+
+/* A toggle where another entity's word is in force: *sum is that. */
+bool node_is_overruled(
+	struct node *n, enum key_kind kind, const char *key, struct sum *sum)
+{
+	if (!is_toggle(n, kind, key))
+		return false;
+	cache_sum(n->cache, kind, key, sum);
+	return sum->writer && sum->writer != n->self;
+}
+
+/* A toggle where our word is in force. */
+static bool is_in_force(struct node *n, enum key_kind kind, const char *key)
+{
+	struct sum sum;
+
+	if (!is_toggle(n, kind, key))
+		return false;
+	cache_sum(n->cache, kind, key, &sum);
+	return sum.writer == n->self;
+}
+
+static void restamp_row(void *arg, enum key_kind kind, const char *key,
+	const struct value *v, int64_t said_us)
+{
+	struct node *n = arg;
+	struct value value = *v;
+
+	value.stamp_us = said_us + n->clock_offset_us;
+	cache_put(n->cache, n->self, kind, key, &value);
+}
+
 /* ---- stage 6 -> 2, 5: what the listener hears of ourselves and of the cluster ---- */
 
 static void own_begin(void *arg)
@@ -49,14 +87,19 @@ static void own_row(
 	void *arg, enum key_kind kind, const char *key, const struct value *v, int64_t seq)
 {
 	struct node *n = arg;
-	const struct value *said;
+	const struct value *said, *known;
 	struct value value;
 	/* Said when the database says it was: an adopted value is no news of ours. */
 	bool news =
 		outbox_compare(n->outbox, kind, key, v, seq, v->stamp_us - n->clock_offset_us);
 
 	said = outbox_get(n->outbox, kind, key);
-	if (said && value_same(kind, said, v)) {
+	known = cache_get(n->cache, n->self, kind, key);
+	if (said && value_same(kind, said, v) && known && known->stamp_us > v->stamp_us &&
+		is_in_force(n, kind, key)) {
+		outbox_restate(/* the newer time of it was lost */
+			n->outbox, kind, key, known->stamp_us - n->clock_offset_us);
+	} else if (said && value_same(kind, said, v)) {
 		cache_put(n->cache, n->self, kind, key, v);
 	} else if (said && news) {
 		value = *said;
@@ -106,7 +149,7 @@ static void got_pulse(
 
 	n->counters[COUNT_PULSES]++;
 	n->pulse_us = n->now_us;
-	n->clock_offset_us = clock_us - n->now_us;
+	node_clock(n, clock_us);
 	coordinator_pulse(&n->coordinator, coordinator, number, n->now_us);
 }
 
@@ -126,6 +169,21 @@ static void got_twin(
 		"pid=%d. "
 		"Give one of the two an entity_id of its own in [options]",
 		entity_id_print(&n->cfg.self.entity, id), who->name, who->host, who->pid);
+}
+
+static void got_policies(void *arg, struct policies *p, int64_t version)
+{
+	struct node *n = arg;
+	struct policies *was = n->policies;
+
+	log_notice("node", "policies changed count=%d version=%lld", policies_count(p),
+		(long long)version);
+	n->policies = p;
+	outbox_set_policies(n->outbox, p);
+	cache_set_policies(n->cache, p);
+	policies_free(was);
+	if (n->policy.where == POLICY_DONE)
+		wait_policy_end(n, "");
 }
 
 static void got_ping(void *arg, const struct entity_id *from, int64_t nonce)
@@ -197,8 +255,8 @@ static void self_describe(struct node *n)
 static void stages_new(struct node *n)
 {
 	static const struct cache_callbacks to_hints = {cache_changed, cache_touched};
-	static const struct listener_callbacks to_node = {
-		own_begin, own_row, own_end, own_audit, got_pulse, got_twin, got_ping, got_pong};
+	static const struct listener_callbacks to_node = {own_begin, own_row, own_end,
+		own_audit, got_pulse, got_twin, got_ping, got_pong, got_policies};
 
 	n->outbox = outbox_new();
 	n->publisher = publisher_new(n->outbox);
@@ -240,6 +298,7 @@ void node_free(struct node *n)
 	cache_free(n->cache);
 	publisher_free(n->publisher);
 	outbox_free(n->outbox);
+	policies_free(n->policies);
 	free(n);
 }
 
@@ -299,16 +358,6 @@ void node_yield(struct node *n)
 	listener_forget(n->listener, &n->cfg.self.entity);
 }
 
-static void reclaim_row(void *arg, enum key_kind kind, const char *key,
-	const struct value *v, int64_t said_us)
-{
-	struct node *n = arg;
-	struct value value = *v;
-
-	value.stamp_us = said_us + n->clock_offset_us;
-	cache_put(n->cache, n->self, kind, key, &value);
-}
-
 void node_reclaim(struct node *n)
 {
 	if (!n->yielded)
@@ -319,7 +368,7 @@ void node_reclaim(struct node *n)
 	cache_entity_flags(n->cache, n->self, true, n->report.reporting);
 	listener_forget(n->listener, &n->cfg.self.entity);
 	cache_mark(n->cache, n->self);
-	outbox_each(n->outbox, reclaim_row, n);
+	outbox_each(n->outbox, restamp_row, n);
 	cache_sweep(n->cache, n->self);
 }
 
@@ -363,13 +412,27 @@ void node_reborn(struct node *n)
 
 /* ---- own statements ---- */
 
+int64_t node_stamp_now(struct node *n, enum key_kind kind, const char *key)
+{
+	int64_t now_us = n->now_us + n->clock_offset_us;
+	struct sum sum;
+
+	if (!is_toggle(n, kind, key))
+		return now_us;
+	cache_sum(n->cache, kind, key, &sum);
+	return sum.value.stamp_us >= now_us ? sum.value.stamp_us + 1 : now_us;
+}
+
 void node_set(struct node *n, enum key_kind kind, const char *key, const struct value *v)
 {
 	struct value value = *v;
+	struct sum sum;
 
-	if (!outbox_set(n->outbox, kind, key, v, n->now_us))
+	if (!outbox_set(n->outbox, kind, key, v, n->now_us) &&
+		!(node_is_overruled(n, kind, key, &sum) &&
+			outbox_restate(n->outbox, kind, key, n->now_us)))
 		return;
-	value.stamp_us = n->now_us + n->clock_offset_us;
+	value.stamp_us = node_stamp_now(n, kind, key);
 	if (!n->yielded)
 		cache_put(n->cache, n->self, kind, key, &value);
 	session_kick(n);
@@ -386,8 +449,8 @@ bool node_remove(struct node *n, enum key_kind kind, const char *key)
 }
 
 /* Others compare mailboxes by the database's time of them, so we do. */
-void node_stamp(
-	struct node *n, const struct batch_item *items, size_t nitems, int64_t clock_us)
+void node_stamp(struct node *n, const struct batch_item *items, size_t nitems,
+	int64_t clock_us, bool forced)
 {
 	for (size_t i = 0; i < nitems && !n->yielded; i++) {
 		const struct batch_item *item = &items[i];
@@ -395,12 +458,64 @@ void node_stamp(
 		struct value value = item->value;
 
 		value.stamp_us = clock_us - item->age_us;
+		/* the database may have given a toggle a later stamp: its echo tells */
+		if (is_toggle(n, item->kind, item->key) &&
+			(forced || (v && v->stamp_us > value.stamp_us)))
+			continue;
 		if (!item->removed && v && value_same(item->kind, v, &value))
 			cache_put(n->cache, n->self, item->kind, item->key, &value);
 	}
 }
 
+void node_ages(struct node *n, struct batch_item *items, size_t nitems)
+{
+	for (size_t i = 0; i < nitems && !n->yielded; i++) {
+		struct batch_item *item = &items[i];
+		const struct value *v;
+
+		if (item->removed || !is_toggle(n, item->kind, item->key))
+			continue;
+		v = cache_get(n->cache, n->self, item->kind, item->key);
+		if (!v || !value_same(item->kind, v, &item->value))
+			continue;
+		item->age_us = n->now_us + n->clock_offset_us - v->stamp_us;
+		if (item->age_us < 0)
+			item->age_us = 0;
+	}
+}
+
+static bool restate_key(
+	void *arg, enum key_kind kind, const char *key, const struct value *v)
+{
+	struct node *n = arg;
+
+	if (is_in_force(n, kind, key))
+		outbox_restate(n->outbox, kind, key, v->stamp_us - n->clock_offset_us);
+	return true;
+}
+
+void node_restate(struct node *n)
+{
+	if (!n->yielded)
+		cache_each_entity_row(n->cache, n->self, restate_key, n);
+}
+
+void node_clock(struct node *n, int64_t clock_us)
+{
+	bool first = !n->clock_known;
+
+	n->clock_offset_us = clock_us - n->now_us;
+	n->clock_known = true;
+	if (first && !n->yielded) /* what was said before has no time yet */
+		outbox_each(n->outbox, restamp_row, n);
+}
+
 /* ---- looking ---- */
+
+const struct policies *node_policies(struct node *n)
+{
+	return n->policies;
+}
 
 struct cache *node_cache(struct node *n)
 {

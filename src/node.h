@@ -60,7 +60,13 @@ void node_become(struct node *n, const struct entity_id *id);
 void node_reconfigure(struct node *n, const bool publish[KEY_KINDS],
 	const bool subscribe[KEY_KINDS], int stale_after_ms);
 
-/* Own statements. Names must have been checked (device_check, mailbox_parse). */
+/*
+ * Own statements. Names must have been checked (device_check, mailbox_parse).
+ *
+ * Somebody says it now: a press of a button, a command, a change. What we say already is
+ * no change, but for a device under LATEST where another entity's newer word is in force:
+ * there it is a new word, and wins.
+ */
 void node_set(struct node *n, enum key_kind kind, const char *key, const struct value *v);
 bool node_remove(
 	struct node *n, enum key_kind kind, const char *key); /* false: said nothing */
@@ -86,6 +92,9 @@ bool node_remove(
  * - A restarted node takes over its rows, and goes on reporting for half a lease where
  * the database let it (register(): same host and boot, within the lease).
  * - A first 0/0 of a mailbox without a row is no statement.
+ * - A device under LATEST: the word of another that is in force, said by the PBX, is what
+ * it took over from the cluster, and no statement. What we say already, overruled by
+ * another: in a report no news, outside of one a new word (the second press).
  */
 enum report_state {
 	REPORT_NONE,    /* no link, nothing is reporting */
@@ -121,8 +130,18 @@ int64_t node_ping(struct node *n,
 	void *arg); /* 0: not connected */
 void node_cancel_ping(struct node *n, int64_t nonce);
 
+/*
+ * Change a policy in the database, for all nodes; NULL clears it. fn is called when it is
+ * done and this node goes by it (""), or with what is wrong; never before this returns.
+ * False: not connected, or another one is under way. cancel: fn is not called any more.
+ */
+bool node_set_policy(struct node *n, enum key_kind kind, const char *pattern,
+	const char *policy, void (*fn)(void *arg, const char *wrong), void *arg);
+void node_cancel_policy(struct node *n, void *arg);
+
 /* Looking. */
 struct cache *node_cache(struct node *n);
+const struct policies *node_policies(struct node *n); /* until the loop's next turn */
 /* What this node says of a key itself, and of how many; NULL: nothing. */
 const struct value *node_said(struct node *n, enum key_kind kind, const char *key);
 size_t node_said_count(struct node *n, enum key_kind kind);

@@ -22,6 +22,15 @@ struct node_ping {
 	struct entity_id to; /* answer: whom */
 };
 
+struct node_policy { /* a change of policies that was asked for */
+	enum key_kind kind;
+	char pattern[NAME_MAX_BYTES + 1];
+	char policy[16]; /* "": clear it */
+	enum { POLICY_IDLE, POLICY_WAITS, POLICY_ASKED, POLICY_DONE } where;
+	void (*fn)(void *arg, const char *wrong); /* NULL: nobody waits for the answer */
+	void *arg;
+};
+
 struct node_waiter { /* for acks */
 	struct node_waiter *next;
 	uint64_t mark;
@@ -62,6 +71,7 @@ struct node {
 	struct listener *listener;
 	struct cache *cache;
 	struct cache_entity *self;
+	struct policies *policies; /* that outbox and cache go by */
 
 	struct node_report report;
 	void (*touched)(void *arg, enum key_kind kind, const char *key);
@@ -88,6 +98,7 @@ struct node {
 	int64_t stale_us;        /* others' states are dropped then; 0: not ticking */
 	int64_t pulse_us;        /* when the last one was heard, by any session; 0: none */
 	int64_t clock_offset_us; /* database's clock less our monotonic one */
+	bool clock_known;
 	char last_error[512];
 	char holder[768];
 	bool yielded;      /* the entity's rows are another process's: it holds our id */
@@ -98,6 +109,7 @@ struct node {
 	/* who waits (node_wait.c) */
 	struct node_ping pings[MOST_ANSWERS]; /* to be sent */
 	int npings;
+	struct node_policy policy;
 	struct node_waiter *waiters;
 	struct node_pinger *pingers;
 };
@@ -114,8 +126,19 @@ bool session_is_up(const struct node *n); /* READY or REFUSED, or loading */
 
 /* node.c */
 /* All of the batch was written, at this time of the database. */
-void node_stamp(
-	struct node *n, const struct batch_item *items, size_t nitems, int64_t clock_us);
+void node_stamp(struct node *n, const struct batch_item *items, size_t nitems,
+	int64_t clock_us, bool forced);
+/* A device under LATEST where another entity's word is in force: *sum is that. */
+bool node_is_overruled(
+	struct node *n, enum key_kind kind, const char *key, struct sum *sum);
+/* Now, in the database's clock; under LATEST behind the word that it answers, which may
+ * have been said by a clock that was ahead. */
+int64_t node_stamp_now(struct node *n, enum key_kind kind, const char *key);
+/* Words under LATEST were said when we show them: their age, in the database's clock. */
+void node_ages(struct node *n, struct batch_item *items, size_t nitems);
+/* The database lost what it had: our words that are in force are to be so again. */
+void node_restate(struct node *n);
+void node_clock(struct node *n, int64_t clock_us); /* the database's, now */
 void node_yield(struct node *n);   /* another process holds our id: show what it says */
 void node_reclaim(struct node *n); /* the id is ours again */
 void node_reborn(struct node *n);  /* it has left: it is next_id from now on */
@@ -133,6 +156,10 @@ int64_t wait_next_us(const struct node *n); /* INT64_MAX: none */
 void wait_free(struct node *n);
 bool wait_next_ping(struct node *n, struct node_ping *out);
 void wait_add_ping(struct node *n, const struct node_ping *ping);
+bool wait_next_policy(struct node *n, struct db_request *req);
+/* It is done in the database; the caller hears it when the node goes by it. */
+void wait_policy_done(struct node *n);
+void wait_policy_end(struct node *n, const char *wrong);
 void wait_pong(struct node *n, const struct entity_id *from, int64_t nonce);
 
 /* node_trace.c: debug 1 */

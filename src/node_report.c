@@ -87,12 +87,20 @@ void node_report_set(
 	struct node *n, enum key_kind kind, const char *key, const struct value *v)
 {
 	struct value value = *v;
+	struct sum sum;
+	bool overruled = node_is_overruled(n, kind, key, &sum);
 
+	if (overruled && sum.value.state == v->state) { /* it took that over from us */
+		outbox_report_mention(n->outbox, kind, key);
+		return;
+	}
 	value.held = false;
-	if (!outbox_report_set(n->outbox, kind, key, &value, n->now_us))
+	if (!outbox_report_set(n->outbox, kind, key, &value, n->now_us) &&
+		!(overruled && report_state(n) == REPORT_COMPLETE &&
+			outbox_restate(n->outbox, kind, key, n->now_us)))
 		return;
 	value = *outbox_get(n->outbox, kind, key);
-	value.stamp_us = n->now_us + n->clock_offset_us;
+	value.stamp_us = node_stamp_now(n, kind, key);
 	if (!n->yielded)
 		cache_put(n->cache, n->self, kind, key, &value);
 	session_kick(n);

@@ -1,6 +1,7 @@
 /* Layer 2: the node's waiting room: statements waiting for their ack, pings waiting for
  * answers.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -89,6 +90,56 @@ void wait_free(struct node *n)
 		n->pingers = p->next;
 		free(p);
 	}
+}
+
+/* ---- a change of policies: one at a time ---- */
+
+bool node_set_policy(struct node *n, enum key_kind kind, const char *pattern,
+	const char *policy, void (*fn)(void *arg, const char *wrong), void *arg)
+{
+	struct node_policy *p = &n->policy;
+
+	if (n->phase != NODE_READY || p->where != POLICY_IDLE)
+		return false;
+	*p = (struct node_policy){.kind = kind, .where = POLICY_WAITS, .fn = fn, .arg = arg};
+	snprintf(p->pattern, sizeof(p->pattern), "%s", pattern);
+	snprintf(p->policy, sizeof(p->policy), "%s", policy ? policy : "");
+	session_kick(n);
+	return true;
+}
+
+void node_cancel_policy(struct node *n, void *arg)
+{
+	if (n->policy.arg == arg)
+		n->policy.fn = NULL;
+}
+
+bool wait_next_policy(struct node *n, struct db_request *req)
+{
+	struct node_policy *p = &n->policy;
+
+	if (p->where != POLICY_WAITS)
+		return false;
+	p->where = POLICY_ASKED;
+	req->policy_kind = p->kind;
+	req->policy_pattern = p->pattern;
+	req->policy = p->policy[0] ? p->policy : NULL;
+	return true;
+}
+
+void wait_policy_done(struct node *n)
+{
+	if (n->policy.where == POLICY_ASKED)
+		n->policy.where = POLICY_DONE;
+}
+
+void wait_policy_end(struct node *n, const char *wrong)
+{
+	struct node_policy was = n->policy;
+
+	n->policy = (struct node_policy){.where = POLICY_IDLE};
+	if (was.fn)
+		was.fn(was.arg, wrong);
 }
 
 /* ---- pings ---- */

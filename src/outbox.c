@@ -44,6 +44,8 @@ struct entry {
 	bool tentative;
 	bool claimed;    /* held; the link's at the end of the report that mentions it */
 	unsigned report; /* the last one that mentions it */
+	bool local;      /* by its policy: not for the database */
+	bool restated; /* after a forced publish it goes once more: time decides, not force */
 	struct value value;
 	int64_t said_us;  /* monotonic */
 	int64_t sent_seq; /* the publish that last sent it; 0: none */
@@ -67,6 +69,7 @@ struct outbox {
 	bool reported;   /* the link completed one */
 	unsigned report; /* the number of the newest */
 	bool unpublished[KEY_KINDS];
+	const struct policies *policies;
 	int64_t forgotten_seq; /* of the newest tomb that was dropped */
 	uint64_t statements;
 };
@@ -117,6 +120,7 @@ static struct entry *entry_get(struct outbox *o, enum key_kind kind, const char 
 	e = mem_alloc(sizeof(*e) + len + 1);
 	e->kind = kind;
 	memcpy(e->name, key, len + 1);
+	e->local = policies_of(o->policies, kind, key) == POLICY_LOCAL;
 	HASH_ADD_KEYPTR(hh, o->table[kind], e->name, len, e);
 	return e;
 }
@@ -190,7 +194,7 @@ static void entry_make_clean(struct outbox *o, struct entry *e)
 
 static bool entry_wanted(const struct outbox *o, const struct entry *e)
 {
-	return e->present && !o->unpublished[e->kind];
+	return e->present && !e->local && !o->unpublished[e->kind];
 }
 
 /* Removed, and an earlier process may have left it in the database: not to be adopted. */
@@ -256,6 +260,19 @@ bool outbox_remove(struct outbox *o, enum key_kind kind, const char *key, int64_
 		e = entry_get(o, kind, key);
 	entry_unsay(o, e, now_us);
 	return was;
+}
+
+bool outbox_restate(
+	struct outbox *o, enum key_kind kind, const char *key, int64_t said_us)
+{
+	struct entry *e = entry_find(o, kind, key);
+
+	if (!e || !e->present)
+		return false;
+	e->said_us = said_us;
+	e->restated = true;
+	entry_said(o, e);
+	return true;
 }
 
 const struct value *outbox_get(struct outbox *o, enum key_kind kind, const char *key)
@@ -342,6 +359,14 @@ bool outbox_report_set(struct outbox *o, enum key_kind kind, const char *key,
 	return changed;
 }
 
+void outbox_report_mention(struct outbox *o, enum key_kind kind, const char *key)
+{
+	struct entry *e = entry_find(o, kind, key);
+
+	if (e)
+		e->report = o->report;
+}
+
 bool outbox_report_remove(
 	struct outbox *o, enum key_kind kind, const char *key, int64_t now_us)
 {
@@ -388,6 +413,21 @@ void outbox_report_end(struct outbox *o, int64_t now_us,
 	}
 }
 
+void outbox_set_policies(struct outbox *o, const struct policies *p)
+{
+	struct entry *e, *next;
+
+	o->policies = p;
+	HASH_ITER(hh, o->table[KEY_DEVICE], e, next)
+	{
+		bool was = e->local;
+
+		e->local = policies_of(p, e->kind, e->name) == POLICY_LOCAL;
+		if (e->local != was && e->present)
+			entry_said(o, e);
+	}
+}
+
 /* ---- batches ---- */
 
 static void entry_item(
@@ -427,8 +467,11 @@ void outbox_acked(struct outbox *o, int64_t seq)
 	struct entry *e;
 
 	while ((e = TAILQ_FIRST(&o->in_flight)) != NULL) {
-		bool again = e->again;
+		bool again = e->again || (e->restated && e->force);
 
+		if (e->again)
+			e->number = e->anew;
+		e->restated = again && e->restated;
 		e->again = false;
 		e->unsure = false;
 		e->doubtful = e->doubtful_anew;
@@ -438,7 +481,6 @@ void outbox_acked(struct outbox *o, int64_t seq)
 		e->sent_seq = seq;
 		if (again) {
 			entry_unlink(o, e);
-			e->number = e->anew;
 			entry_make_dirty(o, e);
 		} else {
 			e->in_db = entry_wanted(o, e);
@@ -540,7 +582,7 @@ static void entry_adopt(
 	e->value = *v;
 	e->said_us = now_us;
 	e->sent_seq = seq;
-	if (o->unpublished[e->kind])
+	if (!entry_wanted(o, e))
 		entry_make_dirty(o, e);
 }
 

@@ -17,6 +17,7 @@
 
 #include "change.h"
 #include "db.h"
+#include "policy.h"
 
 struct outbox;
 
@@ -27,6 +28,10 @@ void outbox_free(struct outbox *o);
 bool outbox_set(struct outbox *o, enum key_kind kind, const char *key,
 	const struct value *v, int64_t now_us);
 bool outbox_remove(struct outbox *o, enum key_kind kind, const char *key, int64_t now_us);
+/* It is said again as it is, at said_us: the database decides by time whether that is
+ * news. False: it is not said at all. */
+bool outbox_restate(
+	struct outbox *o, enum key_kind kind, const char *key, int64_t said_us);
 const struct value *outbox_get(
 	struct outbox *o, enum key_kind kind, const char *key); /* NULL: says nothing */
 /* All that is said now; the callback must not change the outbox. */
@@ -46,6 +51,8 @@ size_t outbox_count(const struct outbox *o, enum key_kind kind);
  */
 bool outbox_report_set(struct outbox *o, enum key_kind kind, const char *key,
 	const struct value *v, int64_t now_us);
+/* It is mentioned by the report, and no statement. */
+void outbox_report_mention(struct outbox *o, enum key_kind kind, const char *key);
 /* What is held is not the link's to remove. */
 bool outbox_report_remove(
 	struct outbox *o, enum key_kind kind, const char *key, int64_t now_us);
@@ -58,6 +65,10 @@ void outbox_report_end(struct outbox *o, int64_t now_us,
 /* Keys of a kind that is not published are kept here and taken out of the database. */
 void outbox_set_published(
 	struct outbox *o, enum key_kind kind, bool published, int64_t now_us);
+
+/* From now on these apply, borrowed until others are set. Devices under LOCAL are kept
+ * here and taken out of the database. */
+void outbox_set_policies(struct outbox *o, const struct policies *p);
 
 /*
  * The next batch: at most `max` keys, all to be forced or none. They are in flight until

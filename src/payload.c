@@ -215,6 +215,9 @@ static bool take_header_rest(struct fields *f, struct payload *p)
 			   take_uuid(f, &p->head.incarnation, false) && take_entity(f, &p->to) &&
 			   take_int(f, 0, INT64_MAX, &p->number) &&
 			   take_int(f, 0, MOST_STAMP, &p->clock_us);
+	case PAYLOAD_POLICIES:
+		return take_int(f, 0, INT64_MAX, &p->number) &&
+			   take_int(f, 0, MOST_STAMP, &p->clock_us);
 	case PAYLOAD_TWIN:
 		return take_entity(f, &p->head.entity) &&
 			   take_uuid(f, &p->head.incarnation, false) &&
@@ -230,7 +233,7 @@ static bool take_header_rest(struct fields *f, struct payload *p)
 
 static bool take_type(struct fields *f, enum payload_type *out)
 {
-	static const char letters[] = "CSPXQRT";
+	static const char letters[] = "CSPXQRTV";
 	char text[2];
 	const char *at;
 
@@ -361,6 +364,34 @@ static bool line_audit(
 		   fields_fail(f, "a digest is malformed");
 }
 
+static bool line_version(
+	struct fields *f, const struct payload *p, struct payload_line *out)
+{
+	(void)p;
+	out->type = LINE_VERSION;
+	return take_int(f, 0, INT64_MAX, &out->version);
+}
+
+static bool line_policy(
+	struct fields *f, const struct payload *p, struct payload_line *out)
+{
+	char kind[8], word[16];
+	const char *why;
+
+	(void)p;
+	out->type = LINE_POLICY;
+	if (!take_text(f, kind, sizeof(kind)) || !take_text(f, word, sizeof(word)) ||
+		!take_name(f, out->key))
+		return false;
+	out->kind = strcmp(kind, "device") == 0 ? KEY_DEVICE : KEY_MAILBOX;
+	if (strcmp(kind, key_kind_name(out->kind)) != 0)
+		return fields_fail(f, "the kind of a policy is unknown");
+	if (!policy_parse(out->kind, word, &out->policy))
+		return fields_fail(f, "a policy is unknown");
+	return policy_pattern_check(out->kind, out->key, &why) ||
+		   fields_fail(f, "a pattern is not legal");
+}
+
 static const struct {
 	char letter;
 	bool (*take)(struct fields *, const struct payload *, struct payload_line *);
@@ -372,6 +403,8 @@ static const struct {
 	{'E', line_entity},
 	{'H', line_head},
 	{'A', line_audit},
+	{'V', line_version},
+	{'Y', line_policy},
 };
 
 static bool take_line(struct fields *f, const struct payload *p, struct payload_line *out)

@@ -14,15 +14,17 @@
 
 #include "change.h"
 #include "entity_id.h"
+#include "policy.h"
 
 enum payload_type {
-	PAYLOAD_CHANGE, /* C: one chunk of one publish of one entity */
-	PAYLOAD_ROWS,   /* S: one chunk of all rows of one entity */
-	PAYLOAD_PULSE,  /* P: the coordinator's pulse; heads and an audit follow as lines */
-	PAYLOAD_GONE,   /* X: an entity was removed */
-	PAYLOAD_PING,   /* Q: asks every node to answer */
-	PAYLOAD_PONG,   /* R: an answer */
-	PAYLOAD_TWIN    /* T: someone was refused our id; an E line says who */
+	PAYLOAD_CHANGE,  /* C: one chunk of one publish of one entity */
+	PAYLOAD_ROWS,    /* S: one chunk of all rows of one entity */
+	PAYLOAD_PULSE,   /* P: the coordinator's pulse; heads and an audit follow as lines */
+	PAYLOAD_GONE,    /* X: an entity was removed */
+	PAYLOAD_PING,    /* Q: asks every node to answer */
+	PAYLOAD_PONG,    /* R: an answer */
+	PAYLOAD_TWIN,    /* T: someone was refused our id; an E line says who */
+	PAYLOAD_POLICIES /* V: policies changed; with lines: all of them */
 };
 
 struct payload_head {
@@ -43,7 +45,7 @@ struct payload {
 	struct uuid continues; /* C: this incarnation continues that one ... */
 	int64_t continues_seq; /* ... from this seq on; "" and 0: it does not */
 	int64_t clock_us;      /* the database's clock when it was made */
-	int64_t number;        /* P: the pulse's number; Q, R: the nonce */
+	int64_t number;        /* P: the pulse's number; Q, R: the nonce; V: the version */
 	struct entity_id to;   /* R: who asked */
 	const char *rest;      /* the lines behind the header; borrowed */
 	size_t rest_len;
@@ -57,7 +59,9 @@ enum payload_line_type {
 	LINE_REMOVED, /* d, m: key was removed */
 	LINE_ENTITY,  /* E: who the entity is */
 	LINE_HEAD,    /* H: a head, in a pulse */
-	LINE_AUDIT    /* A: what an entity's rows should be */
+	LINE_AUDIT,   /* A: what an entity's rows should be */
+	LINE_VERSION, /* V: version of the policies, in a pulse */
+	LINE_POLICY   /* Y: a policy, in V */
 };
 
 struct payload_entity {
@@ -71,11 +75,13 @@ struct payload_entity {
 
 struct payload_line {
 	enum payload_line_type type;
-	enum key_kind kind; /* VALUE, REMOVED */
-	char key[KEY_MAX_BYTES + 1];
+	enum key_kind kind;           /* VALUE, REMOVED, POLICY */
+	char key[KEY_MAX_BYTES + 1];  /* POLICY: the pattern */
 	struct value value;           /* stamp_us is set for REMOVED too */
 	struct payload_entity entity; /* ENTITY */
 	struct payload_head head;     /* HEAD, AUDIT */
+	enum policy policy;           /* POLICY */
+	int64_t version;              /* VERSION */
 	int64_t audit_rows;
 	uint64_t audit_digest;
 };

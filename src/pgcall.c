@@ -251,6 +251,16 @@ static void encode_ping(const struct db_request *req, struct pgcall *c)
 	call_add_entity(c, req->to);
 }
 
+static void encode_policy(const struct db_request *req, struct pgcall *c)
+{
+	c->sql = req->policy ? "select pgdevstate.set_policy($1::text, $2::text, $3::text)"
+						 : "select pgdevstate.clear_policy($1::text, $2::text)";
+	call_add(c, key_kind_name(req->policy_kind));
+	call_add(c, req->policy_pattern);
+	if (req->policy)
+		call_add(c, req->policy);
+}
+
 /* Set-returning functions stand in the select list: there their rows come one by one. */
 static void encode_read_rows(const struct db_request *req, struct pgcall *c)
 {
@@ -272,6 +282,12 @@ static void encode_read_heads(const struct db_request *req, struct pgcall *c)
 	c->sql = "select pgdevstate.read_heads()";
 }
 
+static void encode_read_policies(const struct db_request *req, struct pgcall *c)
+{
+	(void)req;
+	c->sql = "select pgdevstate.read_policies()";
+}
+
 void pgcall_encode(const struct db_request *req, struct pgcall *out)
 {
 	static void (*const encoders[DB_OPS])(const struct db_request *, struct pgcall *) = {
@@ -281,9 +297,11 @@ void pgcall_encode(const struct db_request *req, struct pgcall *out)
 		[DB_TICK] = encode_tick,
 		[DB_LEAVE] = encode_leave,
 		[DB_PING] = encode_ping,
+		[DB_POLICY] = encode_policy,
 		[DB_READ_ROWS] = encode_read_rows,
 		[DB_READ_JOURNAL] = encode_read_journal,
 		[DB_READ_HEADS] = encode_read_heads,
+		[DB_READ_POLICIES] = encode_read_policies,
 	};
 
 	assert(req->op < DB_OPS && encoders[req->op]);
@@ -425,6 +443,12 @@ static void decode_tick(struct row *r, struct db_result *out)
 	t->queue_usage = row_fraction(r);
 }
 
+/* clear_policy() says nothing: it failed, or did it. */
+static void decode_policy(struct row *r, struct db_result *out)
+{
+	out->changed = strcmp(row_text(r), "f") != 0;
+}
+
 static void decode_leave(struct row *r, struct db_result *out)
 {
 	out->seq = row_number(r, false);
@@ -439,6 +463,7 @@ static const struct {
 	[DB_PUBLISH] = {3, decode_publish},
 	[DB_TICK] = {6, decode_tick},
 	[DB_LEAVE] = {1, decode_leave},
+	[DB_POLICY] = {1, decode_policy},
 };
 
 static bool result_is_ok(const PGresult *res)

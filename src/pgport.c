@@ -195,7 +195,8 @@ static void submit_connect(struct pgport *p)
 
 static bool op_is_read(enum db_op op)
 {
-	return op == DB_READ_ROWS || op == DB_READ_JOURNAL || op == DB_READ_HEADS;
+	return op == DB_READ_ROWS || op == DB_READ_JOURNAL || op == DB_READ_HEADS ||
+		   op == DB_READ_POLICIES;
 }
 
 static void pgport_submit(void *arg, const struct db_request *req)

@@ -34,6 +34,7 @@ struct publisher {
 	uint64_t reporting_mark; /* ... true: after these statements */
 	int reporting_known;     /* what it has; -1: not known */
 	int reporting_sent;      /* in flight; -1: unchanged */
+	bool force;              /* the batch in flight is forced */
 	int64_t paused_until_us;
 	int64_t pause_us;
 	int64_t refused_keys;
@@ -94,6 +95,7 @@ bool publisher_request(
 	req->force = false;
 	if (waiting)
 		p->nitems = outbox_take(p->outbox, p->items, p->limit, now_us, &req->force);
+	p->force = req->force;
 	req->items = p->items;
 	req->nitems = p->nitems;
 	p->reporting_sent = waiting ? reporting_to_send(p) : -1;
@@ -193,10 +195,15 @@ bool publisher_has_sent(const struct publisher *p)
 	return p->in_flight && (p->nitems > 0 || p->reporting_sent >= 0);
 }
 
-const struct batch_item *publisher_items(const struct publisher *p, size_t *n)
+struct batch_item *publisher_items(struct publisher *p, size_t *n)
 {
 	*n = p->nitems;
 	return p->items;
+}
+
+bool publisher_is_forced(const struct publisher *p)
+{
+	return p->force;
 }
 
 int64_t publisher_next_us(const struct publisher *p)

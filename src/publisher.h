@@ -50,7 +50,8 @@ bool publisher_reporting_is_acked(const struct publisher *p);
 
 bool publisher_in_flight(const struct publisher *p);
 /* The batch in flight; valid until publisher_result(). */
-const struct batch_item *publisher_items(const struct publisher *p, size_t *n);
+struct batch_item *publisher_items(struct publisher *p, size_t *n);
+bool publisher_is_forced(const struct publisher *p);
 bool publisher_has_sent(const struct publisher *p);   /* in flight, and not only a beat */
 int64_t publisher_next_us(const struct publisher *p); /* end of a pause; 0: none */
 int64_t publisher_refused_keys(const struct publisher *p); /* counted since start */

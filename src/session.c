@@ -141,6 +141,10 @@ void session_lost(struct node *n, const char *reason)
 	n->reading = false;
 	n->listening = false;
 	n->npings = 0;
+	if (n->policy.where == POLICY_DONE)
+		wait_policy_end(n, "");
+	else if (n->policy.where != POLICY_IDLE)
+		wait_policy_end(n, "the connection was lost: whether it was done is not known");
 	if (seq_may_have_moved(n))
 		lease_unanswered(&n->lease);
 	publisher_reset(n->publisher);
@@ -210,6 +214,16 @@ static bool ask_ping(struct node *n)
 	return true;
 }
 
+static bool ask_policy(struct node *n)
+{
+	struct db_request req = {.op = DB_POLICY};
+
+	if (!wait_next_policy(n, &req))
+		return false;
+	ask(n, &req);
+	return true;
+}
+
 static bool ask_tick(struct node *n)
 {
 	struct db_request req = {.op = DB_TICK, .token = n->coordinator.token};
@@ -224,6 +238,7 @@ static bool ask_publish(struct node *n)
 {
 	struct db_request req = {0};
 	bool beat = n->now_us >= n->beat_us;
+	size_t nitems;
 
 	/* Before own rows were compared, only beats: what to send is not known yet. */
 	if (n->comparing) {
@@ -235,6 +250,7 @@ static bool ask_publish(struct node *n)
 	}
 	if (!publisher_request(n->publisher, beat, n->now_us, &req))
 		return false;
+	node_ages(n, publisher_items(n->publisher, &nitems), req.nitems);
 	n->counters[COUNT_PUBLISHES] += req.nitems > 0;
 	ask(n, &req);
 	return true;
@@ -266,7 +282,7 @@ static void leave_unheld(struct node *n)
 static void ask_in_session(struct node *n)
 {
 	static bool (*const due[])(struct node *) = {
-		ask_leave, ask_ping, ask_tick, ask_publish};
+		ask_leave, ask_ping, ask_policy, ask_tick, ask_publish};
 
 	if (lease_may_write(&n->lease)) {
 		for (size_t i = 0; i < sizeof(due) / sizeof(due[0]) && !due[i](n); i++)
@@ -415,11 +431,12 @@ static void lease_rewound(struct node *n, int64_t acked_seq)
 	}
 	if (!outbox_rewind(n->outbox, n->lease.seq))
 		n->comparing = true; /* too far back: compare all rows too */
+	node_restate(n);
 }
 
 static void lease_granted(struct node *n, const struct db_lease *got)
 {
-	n->clock_offset_us = got->clock_us - n->now_us;
+	node_clock(n, got->clock_us);
 	n->beat_us = n->now_us + beat_period_us(n);
 	if (n->holder[0])
 		log_notice("session", "entity id is ours now, it was held by name=%s", n->holder);
@@ -508,11 +525,11 @@ static void got_publish(struct node *n, const struct db_result *res)
 	}
 	items = publisher_items(n->publisher, &nitems);
 	if (res->ok && (size_t)res->changed == nitems)
-		node_stamp(n, items, nitems, res->clock_us);
+		node_stamp(n, items, nitems, res->clock_us, publisher_is_forced(n->publisher));
 	switch (publisher_result(n->publisher, res, n->now_us)) {
 	case PUBLISH_DONE:
 		lease_acked(&n->lease, res->seq);
-		n->clock_offset_us = res->clock_us - n->now_us;
+		node_clock(n, res->clock_us);
 		n->beat_us = n->now_us + beat_period_us(n);
 		break;
 	case PUBLISH_RETRY:
@@ -568,6 +585,26 @@ static void got_ping(struct node *n, const struct db_result *res)
 		log_warning("session", "ping failed: %s", res->message);
 }
 
+/* Who may not is told what to do; anything else the function says itself. */
+static void got_policy(struct node *n, const struct db_result *res)
+{
+	char wrong[512];
+
+	if (res->ok && res->changed) {
+		wait_policy_done(n);
+		return;
+	}
+	snprintf(wrong, sizeof(wrong), "%s", res->ok ? "" : res->message);
+	if (strcmp(res->sqlstate, "42501") == 0)
+		snprintf(wrong, sizeof(wrong),
+			"%s. Policies are for administrators: let one say it in SQL, select "
+			"pgdevstate.set_policy(...), or allow it to this node's role: grant execute "
+			"on "
+			"function pgdevstate.set_policy, pgdevstate.clear_policy to ROLE",
+			res->message);
+	wait_policy_end(n, wrong);
+}
+
 static void got_read(struct node *n, const struct db_result *res)
 {
 	n->reading = false;
@@ -592,6 +629,7 @@ static void (*const got_main[DB_OPS])(struct node *, const struct db_result *) =
 	[DB_TICK] = got_tick,
 	[DB_LEAVE] = got_leave,
 	[DB_PING] = got_ping,
+	[DB_POLICY] = got_policy,
 };
 
 void session_result(struct node *n, const struct db_result *res)

@@ -5,7 +5,8 @@
 --          A key that is twice in the batch: the last wins. Removing what is not there is no
 --          change, unless forced. p_force: written and told even if equal. p_tell: told even
 --          if no row changed (a flag of the head did).
--- Reads:   -.   Writes: entity_device, entity_mailbox, change.
+--          Devices under policy latest go their own way, where there are such policies at all.
+-- Reads:   policy.   Writes: entity_device, entity_mailbox, change.
 -- Errors:  PD004 for illegal names, states, counts, nulls and arrays of different lengths.
 create or replace function pgdevstate.write_rows(
 	p_site smallint, p_entity_id macaddr, p_incarnation uuid, p_from_seq bigint, p_to_seq bigint,
@@ -17,16 +18,32 @@ returns int
 language plpgsql
 as $$
 declare
+	v_toggles record;
 	v_devices record;
 	v_mailboxes record;
 	v_changed int := 0;
 	v_lines text := '';
 begin
+	if p_devices <> '{}' and exists (
+		select from pgdevstate.policy p where p.site = p_site and p.kind = 'device' and p.policy = 'latest'
+	) then
+		v_toggles := pgdevstate.write_toggles(p_site, p_entity_id, p_to_seq, p_now, p_devices, p_states,
+			p_device_held, p_device_ages_us, p_force);
+		v_changed := v_toggles.changed;
+		v_lines := v_toggles.lines;
+		if v_toggles.written <> '{}' then
+			select coalesce(pg_catalog.array_agg(u.device order by u.n), '{}'), coalesce(pg_catalog.array_agg(u.state order by u.n), '{}'),
+				coalesce(pg_catalog.array_agg(u.held order by u.n), '{}'), coalesce(pg_catalog.array_agg(u.age_us order by u.n), '{}')
+			into p_devices, p_states, p_device_held, p_device_ages_us
+			from unnest(p_devices, p_states, p_device_held, p_device_ages_us) with ordinality as u(device, state, held, age_us, n)
+			where u.device <> all (v_toggles.written);
+		end if;
+	end if;
 	if p_devices <> '{}' or p_states <> '{}' then
 		v_devices := pgdevstate.write_devices(p_site, p_entity_id, p_to_seq, p_now, p_devices, p_states,
 			p_device_held, p_device_ages_us, p_force);
-		v_changed := v_devices.changed;
-		v_lines := v_devices.lines;
+		v_changed := v_changed + v_devices.changed;
+		v_lines := v_lines || v_devices.lines;
 	end if;
 	if p_mailboxes <> '{}' or p_contexts <> '{}' then
 		v_mailboxes := pgdevstate.write_mailboxes(p_site, p_entity_id, p_to_seq, p_now, p_mailboxes, p_contexts,

@@ -2,7 +2,8 @@
 --          in order. 200 devices or 100 mailboxes a chunk keep it below 64 KiB whatever the
 --          names. An entity without rows has one chunk. The first chunk says who it is. An age
 --          is below 0 after the clock went back: else two such rows would seem equally old.
--- Reads:   entity, heartbeat, entity_device, entity_mailbox.   Writes: nothing.   Errors: none.
+--          Before those of all come all policies, if ever one was set.
+-- Reads:   site, policy, entity, heartbeat, entity_device, entity_mailbox.   Writes: nothing.   Errors: none.
 create or replace function pgdevstate.read_rows(p_entity_id macaddr default null)
 returns setof text
 language sql stable
@@ -12,7 +13,11 @@ as $$
 	with clock as materialized (
 		select pg_catalog.clock_timestamp() as at
 	)
-	select pg_catalog.concat_ws(e'\t', '1', 'S', e.site, e.entity_id, e.incarnation, 0, e.seq, r.chunk,
+	select pgdevstate.policies_payload()
+	from pgdevstate.site s
+	where s.is_here and s.policy_version > 0 and p_entity_id is null
+	union all
+	(select pg_catalog.concat_ws(e'\t', '1', 'S', e.site, e.entity_id, e.incarnation, 0, e.seq, r.chunk,
 			greatest(r.chunks, 1), pgdevstate.head_flags(h.alive, e.reporting), '-', 0, pgdevstate.clock_us(c.at))
 		|| e'\n'
 		|| case when r.chunk = 1 then pgdevstate.entity_line(e.kind, e.name, e.host, e.pid, e.version, e.registered_at)
@@ -51,7 +56,7 @@ as $$
 		) q
 	) r
 	where p_entity_id is null or e.entity_id = p_entity_id
-	order by e.site, e.entity_id, r.chunk
+	order by e.site, e.entity_id, r.chunk)
 $$;
 comment on function pgdevstate.read_rows(macaddr) is
-	'heads and rows of one entity or of all, in one snapshot, as S payloads';
+	'heads and rows of one entity, or the policies and those of all, in one snapshot, as V and S payloads';

@@ -1,6 +1,6 @@
 -- Purpose: what one node at a time does for all, about once a second: renew the coordinator's
 --          lease, reap, trim the journal, and send the pulse: heads that moved, those just
---          reaped, a rotating slice of all, and one entity's audit. Whoever shows the token is
+--          reaped, a rotating slice of all, the version of the policies, and one entity's audit. Whoever shows the token is
 --          the coordinator; anyone may take the lease coordinator_lease_ms after the last tick.
 --          Never waits: who is not the coordinator reads only; a row that somebody holds is
 --          somebody's who ticks now.
@@ -42,7 +42,7 @@ begin
 	trimmed := 0;
 	queue_usage := pg_catalog.pg_notification_queue_usage();
 	perform pgdevstate.head_check(p_entity_id, p_incarnation, p_session);
-	select s.site, s.channel into v_site from pgdevstate.site s where s.is_here;
+	select s.site, s.channel, s.policy_version into v_site from pgdevstate.site s where s.is_here;
 	v_lease := pgdevstate.setting_value('coordinator_lease_ms') * interval '1 millisecond';
 	select c.* into v_was from pgdevstate.coordinator c where c.site = v_site.site;
 	coordinator := v_was.entity_id;
@@ -81,6 +81,10 @@ begin
 		if v_audit.line is not null then
 			v_heads.lines := v_heads.lines || v_audit.line;
 		end if;
+	end if;
+
+	if v_site.policy_version > 0 then
+		v_heads.lines := array[e'V\t' || v_site.policy_version || e'\n'] || v_heads.lines;
 	end if;
 
 	token := v_was.token;

@@ -13,10 +13,15 @@ select m.mailbox,
 	m.stamp as since,
 	e.kind,
 	e.host,
-	m.seq
+	m.seq,
+	p.policy
 from pgdevstate.entity_mailbox m
 join pgdevstate.entity e on e.site = m.site and e.entity_id = m.entity_id
-left join pgdevstate.living l on l.site = m.site and l.entity_id = m.entity_id;
+left join pgdevstate.living l on l.site = m.site and l.entity_id = m.entity_id
+cross join lateral (
+	select case when (lower(m.mailbox || '@' || m.context) like any ((select pgdevstate.policy_matchers('mailbox', '{sum,max}'))::text[])) is not true
+		then 'latest' else pgdevstate.policy_of('mailbox', m.mailbox || '@' || m.context) end as policy
+) p;
 comment on view pgdevstate.mailbox_entity is 'Who says what of each mailbox';
 comment on column pgdevstate.mailbox_entity.mailbox is 'mailbox, as 1000';
 comment on column pgdevstate.mailbox_entity.context is 'its context, as default';
@@ -33,3 +38,4 @@ comment on column pgdevstate.mailbox_entity.since is 'when it was said';
 comment on column pgdevstate.mailbox_entity.kind is 'node or static';
 comment on column pgdevstate.mailbox_entity.host is 'host of the entity';
 comment on column pgdevstate.mailbox_entity.seq is 'the entity''s change that wrote it';
+comment on column pgdevstate.mailbox_entity.policy is 'the mailbox''s policy: latest, sum or max';

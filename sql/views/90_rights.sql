@@ -41,12 +41,14 @@ grant execute on function
 	pgdevstate.ping(macaddr, uuid, uuid, bigint, macaddr),
 	pgdevstate.read_rows(macaddr),
 	pgdevstate.read_heads(),
-	pgdevstate.read_journal(macaddr, uuid, bigint)
+	pgdevstate.read_journal(macaddr, uuid, bigint),
+	pgdevstate.read_policies()
 to pgdevstate_node;
 
 -- what people read; the functions are those that the views use, and their like
 grant select on
-	pgdevstate.device, pgdevstate.device_entity, pgdevstate.mailbox, pgdevstate.mailbox_entity, pgdevstate.member
+	pgdevstate.device, pgdevstate.device_entity, pgdevstate.mailbox, pgdevstate.mailbox_entity, pgdevstate.member,
+	pgdevstate.policy
 to pgdevstate_reader;
 grant execute on function
 	pgdevstate.device_state_name(int),
@@ -55,7 +57,11 @@ grant execute on function
 	pgdevstate.device_state_sum(int),
 	pgdevstate.device_state_sum(text),
 	pgdevstate.device_state_sum_final(int),
-	pgdevstate.device_state_sum_word(int, text)
+	pgdevstate.device_state_sum_word(int, text),
+	pgdevstate.policy_of(text, text),
+	pgdevstate.policy_matchers(text, text[]),
+	pgdevstate.device_policy(text),
+	pgdevstate.mailbox_policy(text, text)
 to pgdevstate_reader;
 
 -- To end the sessions of dead nodes, and to see when sessions began, the owner needs two

@@ -25,8 +25,18 @@ static void check_key(void)
 	free(mailbox);
 }
 
+static void check_policy(void)
+{
+	const char *why;
+
+	must(policy_is_legal(line.kind, line.policy));
+	must(policy_pattern_check(line.kind, line.key, &why));
+}
+
 static void check_line(void)
 {
+	if (line.type == LINE_POLICY)
+		check_policy();
 	if (line.type != LINE_VALUE && line.type != LINE_REMOVED)
 		return;
 	check_key();
@@ -108,6 +118,31 @@ static void nonce(void *arg, const struct entity_id *from, int64_t n)
 	number(arg, from, n, 0);
 }
 
+static struct cache *the_cache;
+static struct policies *the_policies;
+
+static void policies(void *arg, struct policies *p, int64_t version)
+{
+	struct policies *was = the_policies;
+
+	(void)arg;
+	must(version >= 0 && policies_count(p) <= POLICIES_MAX);
+	the_policies = p;
+	cache_set_policies(the_cache, p);
+	policies_free(was);
+}
+
+/* A sum goes by the key's policy, and has a writer where there is one to have. */
+static bool check_sum(void *arg, const char *key, const struct sum *sum)
+{
+	enum key_kind kind = (enum key_kind) * (int *)arg;
+	bool added_up = sum->policy == POLICY_AGGREGATE || sum->policy == POLICY_LOCAL;
+
+	must(sum->policy == policies_of(the_policies, kind, key));
+	must((sum->writer != NULL) == (sum->entities > 0 && !added_up));
+	return true;
+}
+
 static bool count_row(
 	void *arg, enum key_kind kind, const char *key, const struct value *v)
 {
@@ -121,6 +156,8 @@ static bool count_row(
 /* What the cache counts is what it has. */
 static void check_cache(struct cache *c)
 {
+	for (int kind = 0; kind < KEY_KINDS; kind++)
+		cache_each_key(c, (enum key_kind)kind, check_sum, &kind);
 	for (int i = 0; i < cache_entities(c); i++) {
 		struct cache_entity *e = cache_entity_at(c, i);
 		uint64_t sums[2] = {0, 0}, digest;
@@ -183,7 +220,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct cache_callbacks none = {NULL, NULL};
 	static const struct listener_callbacks cb = {
-		own_begin, own_row, own_end, own_audit, number, twin, nonce, nonce};
+		own_begin, own_row, own_end, own_audit, number, twin, nonce, nonce, policies};
 	static int arg;
 	struct entity_id self;
 	struct cache *c = cache_new(&none, NULL);
@@ -192,6 +229,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	fuzz_quiet();
 	must(entity_id_parse("02:00:00:00:00:01", &self));
+	the_cache = c;
 	l = listener_new(c, &self, &cb, &arg);
 	cache_entity_get(c, &self)->self = true;
 	listener_connected(l, false);
@@ -202,5 +240,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(counts.bad >= 0 && counts.bad <= (int64_t)size);
 	listener_free(l);
 	cache_free(c);
+	policies_free(the_policies);
+	the_policies = NULL;
 	return 0;
 }

@@ -24,11 +24,17 @@ insert into call (kind, call) values
 	('node', 'pgdevstate.read_rows()'),
 	('node', 'pgdevstate.read_heads()'),
 	('node', $$pgdevstate.read_journal('02:00:00:00:00:0a', '11111111-0000-0000-0000-000000000001', 0)$$),
+	('node', 'pgdevstate.read_policies()'),
 	('reader', 'pgdevstate.device'),
 	('reader', 'pgdevstate.device_entity'),
 	('reader', 'pgdevstate.mailbox'),
 	('reader', 'pgdevstate.mailbox_entity'),
 	('reader', 'pgdevstate.member'),
+	('reader', 'pgdevstate.policy'),
+	('reader', $$pgdevstate.policy_of('device', 'x')$$),
+	('reader', $$pgdevstate.policy_matchers('device', '{latest}')$$),
+	('reader', $$pgdevstate.device_policy('x')$$),
+	('reader', $$pgdevstate.mailbox_policy('x')$$),
 	('reader', 'pgdevstate.device_state_name(1)'),
 	('reader', $$pgdevstate.device_state_number('INUSE')$$),
 	('reader', 'pgdevstate.device_state_of_set(1)'),
@@ -40,6 +46,8 @@ insert into call (kind, call) values
 	('admin', $$pgdevstate.clear_device_state(array['Custom:x'])$$),
 	('admin', $$pgdevstate.set_mailbox('1', 'x', 1)$$),
 	('admin', $$pgdevstate.clear_mailbox('1', 'x')$$),
+	('admin', $$pgdevstate.set_policy('device', 'x', 'latest')$$),
+	('admin', $$pgdevstate.clear_policy('device', 'x')$$),
 	('admin', $$pgdevstate.remove('02:00:00:00:00:e1')$$);
 -- all other functions and tables, which are nobody's but the owner's
 insert into call (kind, call)

@@ -26,6 +26,9 @@ struct node {
 	void (*pong)(void *arg, int64_t nonce, const struct entity_id *from, int64_t rtt_us);
 	void *pong_arg; /* NULL: nobody asked */
 	int64_t nonce;
+	struct policies *policies;
+	void (*policy_set)(void *arg, const char *wrong);
+	void *policy_arg; /* NULL: nobody asked */
 };
 
 const char *node_phase_name(enum node_phase p)
@@ -80,6 +83,29 @@ bool node_remove(struct node *n, enum key_kind kind, const char *key)
 	buf_addf(&n->said, "remove %s %s\n", key_kind_name(kind), key);
 	cache_remove(n->cache, n->self, kind, key);
 	return true;
+}
+
+const struct policies *node_policies(struct node *n)
+{
+	return n->policies;
+}
+
+bool node_set_policy(struct node *n, enum key_kind kind, const char *pattern,
+	const char *policy, void (*fn)(void *arg, const char *wrong), void *arg)
+{
+	if (n->status.phase != NODE_READY || n->policy_arg)
+		return false;
+	buf_addf(&n->said, "policy %s %s %s\n", key_kind_name(kind), pattern,
+		policy ? policy : "-");
+	n->policy_set = fn;
+	n->policy_arg = arg;
+	return true;
+}
+
+void node_cancel_policy(struct node *n, void *arg)
+{
+	if (n->policy_arg == arg)
+		n->policy_arg = NULL;
 }
 
 void node_when_acked(
@@ -209,6 +235,27 @@ static inline void fake_ack(struct node *n, bool acked)
 		n->acked(arg, acked);
 }
 
+/* The answer to a change of policies. */
+static inline void fake_policy_set(struct node *n, const char *wrong)
+{
+	void *arg = n->policy_arg;
+
+	n->policy_arg = NULL;
+	if (arg)
+		n->policy_set(arg, wrong);
+}
+
+/* A policy that is in force. */
+static inline void fake_policy(
+	struct node *n, enum key_kind kind, const char *pattern, enum policy policy)
+{
+	if (!n->policies)
+		n->policies = policies_new();
+	if (!policies_add(n->policies, kind, pattern, policy))
+		abort();
+	cache_set_policies(n->cache, n->policies);
+}
+
 static inline struct cache_entity *fake_member(
 	struct node *n, const char *id, const char *name, const char *host)
 {
@@ -254,6 +301,7 @@ static inline struct node *fake_node_new(void)
 static inline void fake_node_free(struct node *n)
 {
 	cache_free(n->cache);
+	policies_free(n->policies);
 	buf_clear(&n->said);
 	free(n);
 }

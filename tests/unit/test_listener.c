@@ -97,11 +97,24 @@ static void pong(void *arg, const struct entity_id *from, int64_t nonce)
 	pongs++;
 }
 
+static struct policies *policies;
+static int64_t policies_version;
+static int policies_told;
+
+static void got_policies(void *arg, struct policies *p, int64_t version)
+{
+	(void)arg;
+	policies_free(policies);
+	policies = p;
+	policies_version = version;
+	policies_told++;
+}
+
 static int begin(void **arg)
 {
 	static const struct cache_callbacks none = {NULL, NULL};
 	static const struct listener_callbacks cb = {
-		own_begin, own_row, own_end, own_audit, pulse, twin, ping, pong};
+		own_begin, own_row, own_end, own_audit, pulse, twin, ping, pong, got_policies};
 	struct entity_id self;
 
 	(void)arg;
@@ -119,6 +132,10 @@ static int end(void **arg)
 	listener_free(l);
 	listener_free(NULL);
 	cache_free(c);
+	policies_free(policies);
+	policies = NULL;
+	policies_version = 0;
+	policies_told = 0;
 	return 0;
 }
 
@@ -1116,6 +1133,124 @@ static void twins_pings_and_pongs(void **arg)
 	assert_int_equal(pings, 1);
 }
 
+/* ---- policies ---- */
+
+#define V(version) "1\tV\t1\t" version "\t5\n"
+#define TOGGLES    "Y\tdevice\tlatest\tCustom:*\n"
+
+static void expect_policies(int told, int64_t version, int n)
+{
+	assert_int_equal(policies_told, told);
+	assert_int_equal(policies_version, version);
+	assert_true(listener_policy_version(l) == version);
+	assert_int_equal(policies_count(policies), n);
+}
+
+static void policies_come_with_the_snapshot(void **arg)
+{
+	(void)arg;
+	listener_connected(l, false);
+	assert_true(wants(DB_READ_ROWS, NULL));
+	read_text(V("7") TOGGLES);
+	expect_policies(1, 7, 1); /* before any row */
+	rows(A, I1, 10, X2);
+	done();
+	assert_true(wants_nothing());
+	assert_true(listener_is_loaded(l));
+	assert_int_equal(policies_of(policies, KEY_DEVICE, "Custom:x"), POLICY_LATEST);
+}
+
+/* A notification says that there is another version; it is read. */
+static void another_version_is_read(void **arg)
+{
+	(void)arg;
+	load();
+	expect_policies(0, 0, 0);
+	notify(V("7"));
+	assert_true(wants(DB_READ_POLICIES, NULL));
+	notify(V("8")); /* and again, while it is read */
+	read_text(V("7") TOGGLES);
+	done();
+	expect_policies(1, 7, 1);
+	assert_true(wants(DB_READ_POLICIES, NULL));
+	read_text(V("8"));
+	done();
+	expect_policies(2, 8, 0);
+	assert_true(wants_nothing());
+	notify(V("8"));
+	assert_true(wants_nothing());
+	assert_int_equal(counts().bad, 0);
+}
+
+/* The notification was lost: the pulse tells the version. */
+static void the_pulse_heals(void **arg)
+{
+	(void)arg;
+	load();
+	pulse_of(1, "V\t7\n");
+	assert_true(wants(DB_READ_POLICIES, NULL));
+	listener_read_done(l, false); /* it failed */
+	assert_true(wants(DB_READ_POLICIES, NULL));
+	read_text(V("7") TOGGLES);
+	done();
+	pulse_of(2, "V\t7\n");
+	assert_true(wants_nothing());
+	expect_policies(1, 7, 1);
+	pulse_of(3, ""); /* the second part of a pulse has none */
+	assert_true(wants_nothing());
+}
+
+static void policies_after_a_reconnect(void **arg)
+{
+	(void)arg;
+	load();
+	notify(V("7"));
+	assert_true(wants(DB_READ_POLICIES, NULL));
+	listener_disconnected(l);
+	listener_connected(l, false);
+	assert_true(wants(DB_READ_HEADS, NULL));
+	read_text(V("9") TOGGLES "Y\tmailbox\tmax\t*\n");
+	read_text("H\t" A "\t" I1 "\t10\ta");
+	done();
+	expect_policies(1, 9, 2);
+	assert_true(wants_nothing());
+	listener_disconnected(l); /* rewound to where there never were any */
+	listener_connected(l, false);
+	assert_true(wants(DB_READ_HEADS, NULL));
+	read_text("H\t" A "\t" I1 "\t10\ta");
+	done();
+	expect_policies(2, 0, 0);
+	assert_int_equal(counts().bad, 0);
+}
+
+static void policies_that_are_not_understood(void **arg)
+{
+	struct buf text;
+
+	(void)arg;
+	load();
+	notify(V("7"));
+	assert_true(wants(DB_READ_POLICIES, NULL));
+	read_text(V("7") "Y\tdevice\tnewest\tA\nY\tthing\tlatest\tB\n" TOGGLES
+					 "Y\tmailbox\tlocal\t*\nY\tmailbox\tmax\tno at\nE\tx\n");
+	read_text("H\t" A "\t" I1 "\t10\ta"); /* not here */
+	done();
+	expect_policies(1, 7, 1);
+	assert_int_equal(counts().bad, 6);
+	assert_true(wants_nothing());
+	buf_init(&text);
+	buf_adds(&text, V("8"));
+	for (int i = 0; i <= POLICIES_MAX; i++)
+		buf_addf(&text, "Y\tdevice\tlocal\td%d\n", i);
+	notify(V("8"));
+	assert_true(wants(DB_READ_POLICIES, NULL));
+	read_text(buf_str(&text));
+	done();
+	expect_policies(2, 8, POLICIES_MAX);
+	assert_int_equal(counts().bad, 7);
+	buf_clear(&text);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -1165,6 +1300,11 @@ int main(void)
 		T(compared_while_loading),
 		T(our_own_word_comes_back),
 		T(twins_pings_and_pongs),
+		T(policies_come_with_the_snapshot),
+		T(another_version_is_read),
+		T(the_pulse_heals),
+		T(policies_after_a_reconnect),
+		T(policies_that_are_not_understood),
 	};
 
 	log_open(LOG_TO_FILE, "/dev/null"); /* what is logged here is expected */

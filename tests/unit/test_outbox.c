@@ -836,6 +836,115 @@ static void at_random(void **arg)
 	}
 }
 
+/* ---- policies ---- */
+
+static void restated(void **arg)
+{
+	struct outbox *o = outbox_new();
+
+	(void)arg;
+	assert_false(outbox_restate(o, KEY_DEVICE, "A", 5)); /* never said */
+	say(o, "A", STATE_INUSE, 10);
+	deliver(o, 1);
+	assert_false(say(o, "A", STATE_INUSE, 20));
+	assert_true(outbox_restate(o, KEY_DEVICE, "A", 20));
+	assert_false(outbox_is_acked(o, outbox_mark(o)));
+	assert_int_equal(take(o, 25), 1);
+	assert_false(force); /* the database decides whether it is news */
+	expect(0, "A", STATE_INUSE, false);
+	assert_int_equal(items[0].age_us, 5);
+	assert_true(outbox_restate(o, KEY_DEVICE, "A", 26)); /* in flight, once more */
+	outbox_acked(o, 2);
+	assert_int_equal(take(o, 30), 1);
+	assert_int_equal(items[0].age_us, 4);
+	outbox_failed(o); /* no answer: it goes again as it was */
+	assert_int_equal(take(o, 40), 1);
+	assert_false(force);
+	assert_int_equal(items[0].age_us, 14);
+	outbox_acked(o, 3);
+	assert_int_equal(outbox_dirty(o), 0);
+	outbox_remove(o, KEY_DEVICE, "A", 50);
+	assert_false(outbox_restate(o, KEY_DEVICE, "A", 50));
+	outbox_free(o);
+}
+
+/* After a rewind: with force, so that all hear it; then once more, so that time decides.
+ */
+static void restated_under_force(void **arg)
+{
+	struct outbox *o = outbox_new();
+
+	(void)arg;
+	say(o, "A", STATE_INUSE, 10);
+	say(o, "B", STATE_BUSY, 10);
+	deliver(o, 7);
+	outbox_rewind(o, 3, 20);
+	assert_true(outbox_restate(o, KEY_DEVICE, "A", 10));
+	assert_int_equal(take(o, 20), 2);
+	assert_true(force);
+	outbox_acked(o, 8);
+	assert_false(outbox_is_acked(o, outbox_mark(o)));
+	assert_int_equal(take(o, 20), 1);
+	assert_false(force);
+	expect(0, "A", STATE_INUSE, false);
+	outbox_acked(o, 9);
+	assert_int_equal(outbox_dirty(o), 0);
+	assert_true(outbox_is_acked(o, outbox_mark(o)));
+	outbox_free(o);
+}
+
+static void local_leaves_and_comes_back(void **arg)
+{
+	struct outbox *o = outbox_new();
+	struct policies *p = policies_new();
+
+	(void)arg;
+	say(o, "L1", STATE_INUSE, 10);
+	say(o, "X", STATE_INUSE, 10);
+	deliver(o, 1);
+	assert_true(policies_add(p, KEY_DEVICE, "L*", POLICY_LOCAL));
+	outbox_set_policies(o, p);
+	assert_int_equal(take(o, 20), 1);
+	expect(0, "L1", 0, true);
+	outbox_acked(o, 2);
+	say(o, "L2", STATE_BUSY, 30); /* never sent */
+	say(o, "L1", STATE_BUSY, 30);
+	assert_int_equal(outbox_dirty(o), 0);
+	assert_true(outbox_is_acked(o, outbox_mark(o)));
+	assert_int_equal(outbox_get(o, KEY_DEVICE, "L2")->state, STATE_BUSY); /* but said */
+	assert_int_equal(outbox_count(o, KEY_DEVICE), 3);
+	outbox_set_policies(o, p); /* the same again */
+	assert_int_equal(outbox_dirty(o), 0);
+	outbox_set_policies(o, NULL);
+	policies_free(p);
+	assert_int_equal(take(o, 40), 2);
+	assert_int_equal(items[0].age_us, 10);
+	assert_false(items[0].removed || items[1].removed);
+	outbox_acked(o, 3);
+	outbox_free(o);
+}
+
+/* The database has a row of ours that is local now: adopted, and taken out. */
+static void adopted_and_local(void **arg)
+{
+	struct outbox *o = outbox_new();
+	struct policies *p = policies_new();
+	struct value v = state(STATE_INUSE);
+
+	(void)arg;
+	assert_true(policies_add(p, KEY_DEVICE, "*", POLICY_LOCAL));
+	outbox_set_policies(o, p);
+	outbox_compare_begin(o, true);
+	assert_true(outbox_compare(o, KEY_DEVICE, "A", &v, 4, 0));
+	outbox_compare_end(o, 0);
+	assert_int_equal(outbox_get(o, KEY_DEVICE, "A")->state, STATE_INUSE);
+	assert_int_equal(take(o, 0), 1);
+	expect(0, "A", 0, true);
+	outbox_acked(o, 5);
+	outbox_free(o);
+	policies_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -862,6 +971,10 @@ int main(void)
 		cmocka_unit_test(audits),
 		cmocka_unit_test(marks),
 		cmocka_unit_test(oldest),
+		cmocka_unit_test(restated),
+		cmocka_unit_test(restated_under_force),
+		cmocka_unit_test(local_leaves_and_comes_back),
+		cmocka_unit_test(adopted_and_local),
 		cmocka_unit_test(at_random),
 	};
 

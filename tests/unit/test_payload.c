@@ -133,6 +133,11 @@ static void the_other_headers(void **arg)
 	assert_int_equal(s.p.type, PAYLOAD_TWIN);
 	assert_int_equal(s.p.clock_us, 5);
 	free(s.text);
+	s = accept("1\tV\t1\t1227441600000001\t5\nY\tdevice\tlatest\tCustom:*\n");
+	assert_int_equal(s.p.type, PAYLOAD_POLICIES);
+	assert_true(s.p.number == INT64_C(1227441600000001));
+	assert_int_equal(s.p.clock_us, 5);
+	free(s.text);
 }
 
 /* Fields of good headers, one replaced, left out or added. */
@@ -164,6 +169,7 @@ static const char *const headers[] = {
 	"1\tR\t1\t" E1 "\t" I1 "\t" E2 "\t8\t5\n",
 	"1\tX\t1\t" E1 "\t" I1 "\t12\t5\n",
 	"1\tT\t1\t" E1 "\t" I1 "\t5\n",
+	"1\tV\t1\t77\t5\n",
 };
 #define HEADERS (sizeof(headers) / sizeof(headers[0]))
 
@@ -362,6 +368,22 @@ static void lines_of_entities(void **arg)
 	assert_false(line.head.alive);
 }
 
+static void lines_of_policies(void **arg)
+{
+	(void)arg;
+	one("V\t1227441600000001\n");
+	assert_int_equal(line.type, LINE_VERSION);
+	assert_true(line.version == INT64_C(1227441600000001));
+	one("Y\tdevice\tlocal\tPJSIP/1??\n");
+	assert_int_equal(line.type, LINE_POLICY);
+	assert_int_equal(line.kind, KEY_DEVICE);
+	assert_int_equal(line.policy, POLICY_LOCAL);
+	assert_string_equal(line.key, "PJSIP/1??");
+	one("Y\tmailbox\tsum\t*@default\n");
+	assert_int_equal(line.kind, KEY_MAILBOX);
+	assert_int_equal(line.policy, POLICY_SUM);
+}
+
 static const char *const good_lines[] = {
 	"D\t2\t-\t0\tX\n",
 	"d\t0\tX\n",
@@ -370,6 +392,8 @@ static const char *const good_lines[] = {
 	"E\tnode\tserver1\thost\t4711\t0.1.0\t123\n",
 	"H\t" E2 "\t" I2 "\t99\tar\n",
 	"A\t" E2 "\t" I2 "\t99\t-\t3\tfedcba9876543210\n",
+	"V\t99\n",
+	"Y\tdevice\tlatest\tCustom:*\n",
 };
 #define GOOD_LINES (sizeof(good_lines) / sizeof(good_lines[0]))
 
@@ -599,6 +623,7 @@ int main(void)
 		cmocka_unit_test(line_of_a_device),
 		cmocka_unit_test(line_of_a_mailbox),
 		cmocka_unit_test(lines_of_entities),
+		cmocka_unit_test(lines_of_policies),
 		cmocka_unit_test(damaged_lines),
 		cmocka_unit_test(bad_lines),
 		cmocka_unit_test(long_names),
