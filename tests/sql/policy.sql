@@ -80,7 +80,7 @@ from (values ('thing', 'x', 'latest', '"thing" is no kind of key'), (null, 'x', 
 	('mailbox', '1000', 'sum', 'pattern "1000" matches no mailbox'), ('mailbox', '1??', 'sum', null),
 	('device', 'x', 'sum', '"sum" is no policy of a device'), ('device', 'x', null, 'null is no policy of a device'),
 	('mailbox', '*', 'aggregate', '"aggregate" is no policy of a mailbox'), ('mailbox', '*', 'local', null)) v(kind, pattern, policy, message);
-select throws_ok(format('insert into pgdevstate.policy (site, kind, pattern, policy) values (1, %L, %L, %L)', kind, pattern, policy), state, null, format('the table refuses: %s %s %s', kind, pattern, policy))
+select throws_ok(format('insert into pgdevstate.policy (site, kind, pattern, policy) values (1, %L, %L, %L)', kind, pattern, policy), state, null, format('the table refuses: %s %L %s', kind, replace(pattern, e'\n', '\\n'), policy))
 from (values ('thing', 'x', 'latest', '23514'), ('device', '', 'latest', '23514'), ('device', 'x', 'sum', '23514'), ('mailbox', '*', 'local', '23514'),
 	('mailbox', '1000', 'max', '23514'), ('device', e'a\nb', 'latest', '23514'), ('device', 'x', null, '23502')) v(kind, pattern, policy, state);
 select is(count(*), 0::bigint, 'nothing was set') from pgdevstate.policy;
