@@ -22,11 +22,11 @@ enum db_op {
 	DB_TICK,
 	DB_LEAVE,
 	DB_PING,
-	DB_POLICY,    /* set or clear one: for administrators */
 	DB_READ_ROWS, /* these four run on a short-lived second session */
 	DB_READ_JOURNAL,
 	DB_READ_HEADS,
 	DB_READ_POLICIES,
+	DB_POLICY, /* set or clear one, on the main session: for administrators */
 	DB_OPS
 };
 const char *db_op_name(enum db_op op); /* "register", ... */
