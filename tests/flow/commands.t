@@ -27,7 +27,9 @@ my %arguments = (
     'core show hint' => '1@default', 'core set debug' => '1', 'core set verbose' => '2', 'console dial' => 'say@default',
     'devstate show' => 'Custom:x', 'devstate change' => 'Custom:x RINGING', 'devstate remove' => 'Custom:gone',
     'mailbox show' => '1000', 'mailbox set' => '1000 2', 'mailbox remove' => '1000', 'dialplan show' => 'default',
+    'policy set' => 'device Custom:none latest', 'policy clear' => 'device Custom:none',
 );
+$pg->psql('grant execute on function pgdevstate.set_policy, pgdevstate.clear_policy to pgdevstate_node');
 my @commands = @{ $a->json('help') };
 cmp_ok(scalar @commands, '>=', 25, 'help lists the commands');
 my $help = $a->ok_console('help');
@@ -41,6 +43,7 @@ for my $command (@commands) {
     for my $json (0, 1) {
         $a->run('devstate change Custom:gone BUSY') if $words eq 'devstate remove';
         $a->run('mailbox set 1000 1')               if $words eq 'mailbox remove';
+        $a->run('policy set device Custom:none local') if $words eq 'policy clear';
         my $line = join ' ', $words, $arguments{$words} // ();
         ($out, $err, $status) = Flow::client('-s', $socket, $json ? '--json' : (), '-x', $line);
         is("$status $err", '0 ', "$line" . ($json ? ' --json' : ''));

@@ -56,11 +56,13 @@ sub dump_of {
 
 # --- twenty at once, and what they leave
 {
-    my $text = join '', at_once(20, '--conninfo', $conn);
+    my @texts = at_once(20, '--conninfo', $conn);
+    my $text = join '', @texts;
     my $applied = () = $text =~ /^\Q$name\E \.\.\. applied in \d+ ms$/mg;
     is($applied, 1, 'each migration was applied once') or diag($text);
     my $up = () = $text =~ /^up to date: $count migrations?$/mg;
-    is($up, 19, 'the others found nothing to do') or diag($text);
+    cmp_ok($up, '>=', 20 - $count - 1, 'most found nothing to do') or diag($text);
+    is(scalar(grep { /^up to date: $count migrations?$|\.\.\. applied in \d+ ms$/m } @texts), 20, '... and who found something did it') or diag($text);
     unlike($text, qr/NOTICE|ERROR|error/, 'no noise');
     my ($out, $err, $status) = migrate('--status');
     is($status, 0, '--status: 0');

@@ -151,12 +151,18 @@ $b->ok_console('devstate change Custom:night BUSY');
 $devices{'Custom:night'} = 'BUSY';
 all_say('a word is later than any before, whatever the clock says');
 
-# --- said while the database was away
+# --- said while the database was away (of another one: stamps of tomorrow leave no room for ages)
+$a->ok_console('devstate change Custom:away BUSY');
+$devices{'Custom:away'} = 'BUSY';
+all_say('another toggle');
 $pg->stop;
-my @offline = map { $_->run('devstate change Custom:night ' . ($_ == $a ? 'INUSE' : 'RINGING')) } $a, $b;
+for ([$a, 'INUSE'], [$b, 'RINGING']) {
+    my ($node, $state) = @$_;
+    like($node->ok_console("devstate change Custom:away $state"), qr/it is kept, and will be delivered/, '... said without the database');
+}
 $pg->start;
 $_->wait_ready for @all;
-$devices{'Custom:night'} = 'RINGING';
+$devices{'Custom:away'} = 'RINGING';
 all_say('what was said last while the database was away wins, whoever delivers first');
 
 # --- mailboxes
@@ -220,8 +226,8 @@ all_say('... the same for the new one');
 $pg->psql(q{select pgdevstate.clear_policy(kind, pattern) from pgdevstate.policy});
 all_know_policies('none');
 my %said = map { $_->{name} => $_->{state} } @{ $c->json('devstate show Custom:night')->{statements} };
-is_deeply(\%said, { server1 => 'INUSE', server2 => 'RINGING' }, 'each server\'s own word is kept');
-$devices{'Custom:night'} = 'RINGINUSE';
+is_deeply(\%said, { server1 => 'RINGING', server2 => 'BUSY' }, 'each server\'s own word is kept');
+@devices{ 'Custom:night', 'Custom:away' } = ('RINGINUSE', 'RINGINUSE');
 $mailboxes{'1@default'} = '3/1/1';
 all_say('added up again');
 
