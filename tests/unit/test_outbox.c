@@ -878,7 +878,7 @@ static void restated_under_force(void **arg)
 	say(o, "A", STATE_INUSE, 10);
 	say(o, "B", STATE_BUSY, 10);
 	deliver(o, 7);
-	outbox_rewind(o, 3, 20);
+	outbox_rewind(o, 3);
 	assert_true(outbox_restate(o, KEY_DEVICE, "A", 10));
 	assert_int_equal(take(o, 20), 2);
 	assert_true(force);
@@ -936,7 +936,7 @@ static void adopted_and_local(void **arg)
 	outbox_set_policies(o, p);
 	outbox_compare_begin(o, true);
 	assert_true(outbox_compare(o, KEY_DEVICE, "A", &v, 4, 0));
-	outbox_compare_end(o, 0);
+	outbox_compare_end(o);
 	assert_int_equal(outbox_get(o, KEY_DEVICE, "A")->state, STATE_INUSE);
 	assert_int_equal(take(o, 0), 1);
 	expect(0, "A", 0, true);
