@@ -9,6 +9,7 @@ select pg_temp.begin_run('a') \g /dev/null
 select pg_temp.begin_run('b') \g /dev/null
 select pg_temp.say('a', '{Custom:x,SIP/1}', '{2,3}', p_held => true) \g /dev/null
 select pgdevstate.set_device_state('Custom:s', 'INUSE') \g /dev/null
+select pgdevstate.set_policy('device', 'Custom:*', 'latest'), pgdevstate.set_policy('mailbox', '*@default', 'sum') \g /dev/null
 select format('t%s_node', pg_backend_pid()) as node, format('t%s_reader', pg_backend_pid()) as reader,
 	format('t%s_admin', pg_backend_pid()) as admin, format('t%s_nobody', pg_backend_pid()) as nobody \gset
 create role :"node" login in role pgdevstate_node;
@@ -56,6 +57,9 @@ begin
 			when p_hint = 'p_incarnation' and random() < 0.7 then quote_literal(pg_temp.incarnation('a')) || '::uuid'
 			when p_hint = 'p_session' and random() < 0.7 then quote_literal((select n.session from pg_temp.node n where name = 'a')) || '::uuid'
 			when p_hint = 'state' and random() < 0.6 then quote_literal('BUSY')
+			when p_hint in ('kind', 'p_kind') and random() < 0.8 then quote_literal(case when random() < 0.7 then 'device' else 'mailbox' end)
+			when p_hint in ('pattern', 'p_pattern') and random() < 0.7 then quote_literal('Custom:*')
+			when p_hint in ('policy', 'p_policy') and random() < 0.7 then quote_literal('latest')
 			when p_hint = 'entity' and random() < 0.6 then quote_literal('sql')
 			else (select w.word from pg_temp.word w where w.type = v_of order by random() limit 1)
 		end;
