@@ -86,6 +86,7 @@ struct node {
 	bool listening;   /* LISTEN is in force on this session */
 	bool adopted;     /* own rows were compared once by this process */
 	bool comparing;   /* own rows are to be compared before we publish */
+	bool fenced;      /* and no publish went well since */
 	bool leaving;
 	bool becoming; /* comes back under next_id */
 	struct entity_id next_id;

@@ -491,9 +491,15 @@ static void got_listen(struct node *n, const struct db_result *res)
 	listener_connected(n->listener, own_is_wanted(n));
 }
 
+/* Twice without a publish in between: somebody fights for it, or rows are missing. */
 static void fenced(struct node *n, const struct db_result *res)
 {
 	n->counters[COUNT_FENCED]++;
+	if (n->fenced) {
+		session_failed(n, res);
+		return;
+	}
+	n->fenced = true;
 	log_warning("session", "the lease is in doubt, resuming: %s", res->message);
 	lease_lost(&n->lease);
 	coordinator_disconnected(&n->coordinator);
@@ -505,6 +511,7 @@ static void fenced(struct node *n, const struct db_result *res)
 static void got_bare_beat(struct node *n, const struct db_result *res)
 {
 	if (res->ok) {
+		n->fenced = false;
 		lease_acked(&n->lease, res->seq);
 		n->beat_us = n->now_us + beat_period_us(n);
 	} else if (strncmp(res->sqlstate, "PD", 2) == 0) {
@@ -528,6 +535,7 @@ static void got_publish(struct node *n, const struct db_result *res)
 		node_stamp(n, items, nitems, res->clock_us, publisher_is_forced(n->publisher));
 	switch (publisher_result(n->publisher, res, n->now_us)) {
 	case PUBLISH_DONE:
+		n->fenced = false;
 		lease_acked(&n->lease, res->seq);
 		node_clock(n, res->clock_us);
 		n->beat_us = n->now_us + beat_period_us(n);

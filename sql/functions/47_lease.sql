@@ -73,11 +73,12 @@ begin
 		registered_at = p_now.registered_at,
 		moved_at = case when p_now.seq > p_was.seq then v_clock else e.moved_at end
 	where e.site = p_was.site and e.entity_id = p_was.entity_id;
-	update pgdevstate.heartbeat h
-	set alive = h.alive or p_now.seq > p_was.seq, beat_at = v_clock, lease_ms = coalesce(p_lease_ms, h.lease_ms),
-		-- a node that was refused for a while has been here since it connected
-		steady_since = least(pgdevstate.connected_since(), v_clock)
-	where h.site = p_was.site and h.entity_id = p_was.entity_id;
+	-- a node that was refused for a while has been here since it connected
+	insert into pgdevstate.heartbeat as h (site, entity_id, alive, beat_at, lease_ms, steady_since)
+	values (p_was.site, p_was.entity_id, true, v_clock, p_lease_ms, least(pgdevstate.connected_since(), v_clock))
+	on conflict (site, entity_id) do update
+	set alive = h.alive or p_now.seq > p_was.seq, beat_at = excluded.beat_at, lease_ms = coalesce(p_lease_ms, h.lease_ms),
+		steady_since = excluded.steady_since;
 	if p_now.seq > p_was.seq then
 		perform pgdevstate.write_change(p_was.site, p_was.entity_id, p_now.incarnation, p_was.seq, p_now.seq,
 			pgdevstate.head_flags(true, p_now.reporting), v_clock, p_lines, p_continues, p_continues_seq);

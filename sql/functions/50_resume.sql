@@ -40,8 +40,9 @@ begin
 	select h.lease_ms into lease_ms
 	from pgdevstate.heartbeat h
 	where h.site = v_now.site and h.entity_id = p_entity_id;
-	-- a run that left has no session; only a reaped one comes back
-	if (v_now.incarnation = p_incarnation and v_now.session is not null and v_base <= p_acked_seq + 1) is not true then
+	-- a run that left has no session; only a reaped one comes back. Without a heartbeat, its lease is not known
+	if (v_now.incarnation = p_incarnation and v_now.session is not null and v_base <= p_acked_seq + 1
+		and v_lease.alive is not null) is not true then
 		outcome := 'lost';
 		if v_now.incarnation = p_incarnation then
 			perform pgdevstate.lease_end(v_now);

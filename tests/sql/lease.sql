@@ -172,6 +172,14 @@ select is(pg_temp.resume('a', 16), 'lost 16 no session', 'who left does not resu
 select is(pg_temp.begin_run('a', 'new host', 'x'), 'registered', '... but may register, from anywhere');
 select throws_ok($$select pgdevstate.leave('02:00:00:00:00:0b', gen_random_uuid(), gen_random_uuid())$$, 'PD006', null, 'nobody cannot leave');
 
+-- a heartbeat that somebody deleted: else the node would be fenced for ever
+delete from pgdevstate.heartbeat where entity_id = pg_temp.id('a');
+select throws_ok($$select pg_temp.beat('a')$$, 'PD002', null, 'without a heartbeat it is dead');
+select matches(pg_temp.resume('a', 17), '^lost 17 no session$', '... its lease is not known: it is lost');
+select is(pg_temp.begin_run('a', 'new host', 'x', 4000), 'registered', '... and begins anew');
+select is(array[h.alive::text, h.lease_ms::text], '{true,4000}', '... with a heartbeat') from pgdevstate.heartbeat h where h.entity_id = pg_temp.id('a');
+select is(pg_temp.beat('a'), '18 0', '... that beats');
+
 -- illegal words
 select throws_matching(format($$select pgdevstate.register(%s)$$, args), message, message)
 from (values

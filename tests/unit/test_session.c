@@ -149,12 +149,57 @@ static void a_server_that_became_read_only_is_left(void **arg)
 	node_free(node);
 }
 
+static void fence(void)
+{
+	const struct value v = {.state = STATE_INUSE, .held = true};
+
+	node_set(node, KEY_DEVICE, "A", &v);
+	while (asked == DB_TICK)
+		answer((struct db_result){.ok = true}, 0);
+	assert_int_equal(asked, DB_PUBLISH);
+	answer((struct db_result){.ok = false, .sqlstate = "PD002"}, 0);
+}
+
+static void resume(void)
+{
+	assert_int_equal(asked, DB_RESUME);
+	answer((struct db_result){.ok = true, .lease = {.outcome = DB_RESUMED, .seq = 1}}, 0);
+}
+
+/* Whatever it is that takes each new session away: the node does not fight for it. */
+static void fenced_again_and_again(void **arg)
+{
+	(void)arg;
+	begin(10000);
+	get_ready();
+	answer((struct db_result){.ok = true}, 0);
+	events.result(events.arg, &(struct db_result){.op = DB_READ_ROWS, .ok = true});
+	for (int i = 0; i < 3; i++) { /* once in a while is nothing */
+		fence();
+		resume();
+		while (asked == DB_TICK)
+			answer((struct db_result){.ok = true}, 0);
+		assert_int_equal(asked, DB_PUBLISH);
+		answer((struct db_result){.ok = true, .seq = 2, .changed = 1}, 0);
+		assert_true(node_remove(node, KEY_DEVICE, "A"));
+		answer((struct db_result){.ok = true, .seq = 3, .changed = 1}, 0);
+	}
+	assert_int_equal(disconnects, 0);
+	fence();
+	resume();
+	fence();
+	assert_int_equal(disconnects, 1);
+	assert_in_range(node_next_us(node), S / 10, S);
+	node_free(node);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_answer_is_due_within_a_lease),
 		cmocka_unit_test(a_long_failure_is_followed_by_a_short_pause),
 		cmocka_unit_test(a_server_that_became_read_only_is_left),
+		cmocka_unit_test(fenced_again_and_again),
 	};
 
 	log_open(LOG_TO_FILE, "/dev/null"); /* what is logged here is expected */
