@@ -27,6 +27,7 @@ our @ISA    = ('Exporter');
 our @EXPORT = qw(@faults %busy $mixing hold);
 use constant HOLD => LEASE + 1.5;
 our (%busy, $mixing);
+my $dids = 0;
 
 sub hold { sleep $_[0] // HOLD }
 sub any { my @from = @_; return $from[ rand @from ] }
@@ -199,6 +200,15 @@ sub half_open {
     };
 }
 
+# What a helper did: as many bytes as times.
+sub did_file { my ($f) = @_; return $f->{did} //= "$Flow::DIR/did." . ++$dids }
+
+sub did {
+    my ($f) = @_;
+    open(my $out, '>>', did_file($f)) or die "$!\n";
+    syswrite $out, '.';
+}
+
 # On and off, a third of a second each, one way or the other.
 sub flapping {
     return {
@@ -206,14 +216,17 @@ sub flapping {
         begin => sub {
             my ($f) = @_;
             my $node = node($f, far_nodes());
+            did_file($f);
             $f->{helper} = helper(sub {
                 my $way = any(@ways);
                 network_drop($node, $way);
+                did($f);
                 sleep 0.1 + rand 0.4;
                 network_pass($node, $way);
                 sleep 0.1 + rand 0.4;
             });
         },
+        proof => sub { my ($f) = @_; cmp_ok(-s did_file($f) // 0, '>', 2, '... it did') },
         end => sub { my ($f) = @_; helper_end($f->{helper}); network_clear($f->{node}) },
     };
 }
@@ -263,12 +276,14 @@ sub trim_often {
         begin => sub {
             my ($f) = @_;
             my $server = $pg;
+            did_file($f);
             $f->{helper} = helper(sub {
-                $server->psql('delete from pgdevstate.change');
+                did($f) if $server->psql('with gone as (delete from pgdevstate.change returning 1) select count(*) from gone');
                 $server->psql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pgdevstated' and random() < 0.2");
                 sleep 0.1;
             });
         },
+        proof => sub { my ($f) = @_; cmp_ok(-s did_file($f) // 0, '>', 2, '... it was') },
         end => sub { my ($f) = @_; helper_end($f->{helper}) },
     };
 }

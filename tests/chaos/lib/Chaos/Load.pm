@@ -88,7 +88,7 @@ sub sql_speak {
     my (undef, $err, $status) = Flow::run_command('psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-c', "select pgdevstate.$call",
         "host=$here->{dir},$there->{dir} port=5432,5433 user=postgres dbname=pgdevstate target_session_attrs=read-write connect_timeout=2");
     sleep 0.2;
-    return ($err =~ /ERROR: (?!.*(?:No space|terminating|recovery))/ ? "sql: $err" : '', [$kind, $key, $value, $status ? 0 : 1]);
+    return ($err =~ /ERROR:/ && $err !~ /No space|terminating|recovery/ ? "sql: $err" : '', [$kind, $key, $value, $status ? 0 : 1]);
 }
 
 sub hand {
