@@ -17,7 +17,8 @@ comment on function pgdevstate.beat_gap(int) is 'the longest time between two si
 -- who was there; null: since p_seen, when somebody reaped, and longer. A node knows it from
 -- steady_since to its last beat, and a beat_gap() longer while its connection lives. So a coordinator
 -- that dies gives nobody a second lease, and nodes that all come back at once begin when they were back.
--- If the clock went back, p_seen says nothing.
+-- If the clock went back behind p_seen, '-infinity': whose beat is a lease before now was dead then,
+-- or has not beaten for a lease since; only beats of the future must end.
 -- Reads: entity, heartbeat, pg_stat_activity. Writes: nothing. Errors: none.
 create or replace function pgdevstate.awake_since(p_site smallint, p_now timestamptz, p_seen timestamptz)
 returns timestamptz
@@ -30,7 +31,7 @@ begin
 	if p_seen between p_now - v_gap and p_now then
 		return null;
 	elsif p_seen > p_now then
-		p_seen := '-infinity';
+		return '-infinity';
 	end if;
 	with node as (
 		select h.steady_since, least(p_now, case when pgdevstate.backend_is_there(e.backend_pid, e.backend_start)

@@ -767,7 +767,7 @@ static int64_t awake_since(struct model *m)
 	int64_t seen_us = m->now.reaped_us, since_us = 0;
 
 	if (seen_us > m->clock_us)
-		seen_us = 0; /* the clock went back */
+		return 1; /* the clock went back: only beats of the future are to end */
 	if (broken == MODEL_STEADY_IGNORED && seen_us + AWAKE_GAP_US < m->clock_us)
 		return m->clock_us;
 	while (seen_us + AWAKE_GAP_US < m->clock_us) {

@@ -118,9 +118,10 @@ select is(pg_temp.tick('a'), '20 0', '... nor when it beats first');
 select pg_temp.short('b', 10000) \g /dev/null
 
 select pg_temp.steady('a', '3 s', '0 s'), pg_temp.steady('b', '100 s', '60 s'), pg_temp.steady('c', '100 s', '-60 s'), pg_temp.last_look('-1 s') \g /dev/null
-select is(pg_temp.tick('a'), '21 0', 'the clock went back: nobody is dead');
-select is(array[pg_temp.beat_age('a'), pg_temp.beat_age('b'), pg_temp.beat_age('c')], array[0, 3, 0],
-	'... leases begin anew when somebody came, those of the future now');
+select is(pg_temp.tick('a'), '21 1', 'the clock went back: who is dead now was dead then');
+select is(array[pg_temp.beat_age('a'), pg_temp.beat_age('c')], array[0, 0], '... a beat of the future is from now');
+select is(pg_temp.alive(), 'ac', '... and lives');
+select pg_temp.resume('b', 7), pg_temp.disconnected('b') \g /dev/null
 
 -- steady_since
 select pg_temp.steady('b', '100 s', '2.8 s') \g /dev/null
@@ -137,7 +138,7 @@ select is(pg_temp.steady_age('b'), 0, '... and after half a lease that is shorte
 select pg_temp.short('b', 10000) \g /dev/null
 select pg_temp.steady('b', '100 s', '-6 s'), pg_temp.beat('b') \g /dev/null
 select is(pg_temp.steady_age('b'), 0, '... and when the clock went back');
-select pg_temp.steady('b', '100 s', '1 s'), pg_temp.resume('b', 7) \g /dev/null
+select pg_temp.steady('b', '100 s', '1 s'), pg_temp.resume('b', 8) \g /dev/null
 select is(extract(epoch from h.steady_since - a.backend_start)::int, 0, 'who resumes was there since it connected')
 from pgdevstate.heartbeat h, pg_stat_activity a where h.entity_id = pg_temp.id('b') and a.pid = pg_backend_pid();
 select pg_temp.begin_run('b') \g /dev/null
