@@ -379,7 +379,7 @@ static bool counts_read(char **field, struct value *v, bool *removed)
 
 	*removed = strcmp(field[0], "-") == 0;
 	for (int i = 0; i < 3; i++) {
-		if (*removed ? strcmp(field[i], "-") != 0 : !number_parse(field[i], 1000000, &n))
+		if (*removed ? strcmp(field[i], "-") != 0 : !number_parse(field[i], MESSAGES_MAX, &n))
 			return false;
 		*count[i] = *removed ? 0 : (uint32_t)n;
 	}
