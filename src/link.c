@@ -211,32 +211,31 @@ static void links_become(struct link *l, const struct entity_id *id)
 	ls->cb.become(ls->arg, id);
 }
 
-/* Is this telephone server the one whose node we are, or may be? */
-static bool hello_entity(struct line *line)
+/*
+ * Is this telephone server the one whose node we are, or may be? `taken`: the id that is
+ * ours from now on.
+ */
+static bool hello_entity(struct line *line, struct entity_id *taken)
 {
 	struct link *l = line->link;
 	struct links *ls = l->links;
 	char ours[ENTITY_ID_TEXT], theirs[ENTITY_ID_TEXT];
-	struct entity_id id;
 
+	*taken = ls->cfg.entity;
 	if (strcmp(line->field[2], "-") == 0)
 		return true;
-	if (!entity_id_parse(line->field[2], &id)) {
+	if (!entity_id_parse(line->field[2], taken)) {
 		broken(
 			line, "hello: no entity id: it is six bytes, like 01:23:45:67:89:ab, or -");
 		return false;
 	}
-	if (entity_id_equal(&id, &ls->cfg.entity))
+	if (entity_id_equal(taken, &ls->cfg.entity) || (!ls->cfg.entity_is_set && l->report))
 		return true;
-	if (!ls->cfg.entity_is_set && l->report) {
-		links_become(l, &id);
-		return true;
-	}
 	link_bye(l,
 		"entity id mismatch: this node is %s (%s), %s says %s; give both the same: "
 		"entityid in asterisk.conf, entity_id in the node's file, or entity_id = auto",
 		entity_id_print(&ls->cfg.entity, ours), ls->file, l->program,
-		entity_id_print(&id, theirs));
+		entity_id_print(taken, theirs));
 	return false;
 }
 
@@ -299,6 +298,7 @@ static void link_open(struct link *l)
 static void got_hello(struct line *line)
 {
 	struct link *l = line->link;
+	struct entity_id id;
 
 	if (l->open) {
 		broken(line, "a second hello");
@@ -314,8 +314,11 @@ static void got_hello(struct line *line)
 		if (!hello_word(line, line->field[i]))
 			return;
 	}
-	if (hello_place(l) && hello_entity(line))
-		link_open(l);
+	if (!hello_entity(line, &id) || !hello_place(l))
+		return;
+	if (!entity_id_equal(&id, &l->links->cfg.entity))
+		links_become(l, &id);
+	link_open(l);
 }
 
 /* ---- statements ---- */
@@ -379,7 +382,8 @@ static bool counts_read(char **field, struct value *v, bool *removed)
 
 	*removed = strcmp(field[0], "-") == 0;
 	for (int i = 0; i < 3; i++) {
-		if (*removed ? strcmp(field[i], "-") != 0 : !number_parse(field[i], MESSAGES_MAX, &n))
+		if (*removed ? strcmp(field[i], "-") != 0
+					 : !number_parse(field[i], MESSAGES_MAX, &n))
 			return false;
 		*count[i] = *removed ? 0 : (uint32_t)n;
 	}

@@ -168,6 +168,10 @@ static void auto_takes_the_id_over(void **state)
 	links_phase(links, NODE_DOWN);
 	told(l, "status\taway\n");
 	node_was_told("up\n");
+	other = link_begin();
+	put(other, "hello\t1\t02:00:00:00:00:0b\tpbx\t1.0\treport\n");
+	dropped(other, "pbx 1.0 pid 4711 reports already; one may");
+	assert_string_equal(became, "02:00:00:00:00:09"); /* who is there stays who it is */
 	link_free(l, "gone");
 	l = link_begin();
 	put(l,

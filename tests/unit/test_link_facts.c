@@ -29,7 +29,7 @@ static void everything_is_told_first(void **state)
 	told(l, WORDS "ready\nbegin\n" DUMP_END "device\tINUSE\t" B_ID "\tPJSIP/1\n"
 				  "device\tRINGING\t" C_ID "\tPJSIP/1\n"
 				  "mailbox\t1\t2\t3\t" B_ID "\t1000\tdefault\n"
-					  "end\n");
+				  "end\n");
 	told(l, "");
 	put(l, "resync\n");
 	assert_int_equal(strncmp(pull(l, ALL), "begin\nmember\t", 13), 0);

@@ -719,6 +719,97 @@ static void while_another_process_has_our_id(void **arg)
 	expect_agreement();
 }
 
+/* ---- another entity id ---- */
+
+static struct entity_id other_id = {{2, 0, 0, 0, 0, 9}};
+
+static void becomes(struct peer *p, uint8_t last)
+{
+	other_id.bytes[5] = last;
+	node_now(p->node, world_now(db));
+	node_become(p->node, &other_id);
+	p->id = other_id;
+}
+
+static void alive(uint8_t last, bool expected)
+{
+	struct entity_id id = {{2, 0, 0, 0, 0, last}};
+	struct payload_head head = {.alive = false};
+
+	assert_true(model_head(world_model(db), &id, &head) || !expected);
+	assert_int_equal(head.alive, expected);
+}
+
+/* With all that was said, by the console and by the link. */
+static void becomes_another_entity(void **arg)
+{
+	(void)arg;
+	begin_two();
+	say(A, "Custom:held", STATE_BUSY);
+	unsay(A, "Custom:held");
+	say(A, "Custom:held", STATE_INUSE);
+	link_up();
+	begins();
+	becomes(A, 9);
+	reports("PJSIP/1", STATE_INUSE);
+	ends();
+	run_s(2);
+	expect_phase(A, NODE_READY);
+	assert_int_equal(A->lefts, 0); /* it is not the daemon's end */
+	alive(1, false);
+	alive(9, true);
+	assert_true(reporting_of(A));
+	expect_both("PJSIP/1", STATE_INUSE);
+	expect_both("Custom:held", STATE_INUSE);
+	held("Custom:held", true);
+	reports("PJSIP/1", STATE_RINGING);
+	run_s(0.2);
+	expect_both("PJSIP/1", STATE_RINGING);
+	bye();
+	run_s(0.2);
+	expect_both("PJSIP/1", NOBODY);
+	expect_agreement();
+	assert_int_equal(status(A).unsent, 0);
+	becomes(A, 1); /* and back: what it held there is here still */
+	run_s(2);
+	alive(1, true);
+	alive(9, false);
+	expect_both("Custom:held", STATE_INUSE);
+	expect_agreement();
+}
+
+/* At any moment: before there is a session, twice, while the database is away, at the
+ * end. */
+static void becomes_another_entity_at_any_time(void **arg)
+{
+	for (int after = 0; after < 12; after++) {
+		begin(0);
+		begin(1);
+		for (int i = 0; i < after; i++)
+			world_step(db, before);
+		say(A, "Custom:x", STATE_INUSE);
+		if (after % 3 == 1)
+			world_down(db, true);
+		becomes(A, 9);
+		world_step(db, before);
+		becomes(A, 8);
+		world_down(db, false);
+		run_s(5);
+		expect_phase(A, NODE_READY);
+		alive(8, true);
+		alive(1, false);
+		expect_both("Custom:x", STATE_INUSE);
+		expect_agreement();
+		becomes(A, 7);
+		node_leave(A->node, true); /* this is the end, whatever it was about to become */
+		run_s(4);
+		assert_int_equal(A->lefts, 1);
+		expect_state(B, "Custom:x", STATE_UNKNOWN);
+		world_end(arg);
+		world_begin(arg);
+	}
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, world_begin, world_end)
 
 int main(void)
@@ -752,6 +843,8 @@ int main(void)
 		TEST(away_for_longer_than_the_lease),
 		TEST(reported_while_the_database_is_away),
 		TEST(while_another_process_has_our_id),
+		TEST(becomes_another_entity),
+		TEST(becomes_another_entity_at_any_time),
 	};
 
 	log_open(LOG_TO_FILE, "/dev/null"); /* what is logged here is expected */
