@@ -226,7 +226,7 @@ sub flapping {
                 sleep 0.1 + rand 0.4;
             });
         },
-        proof => sub { my ($f) = @_; cmp_ok(-s did_file($f) // 0, '>', 2, '... it did') },
+        proof => sub { my ($f) = @_; poll { (-s did_file($f) // 0) > 2 } 'it flapped' },
         end => sub { my ($f) = @_; helper_end($f->{helper}); network_clear($f->{node}) },
     };
 }
@@ -244,8 +244,8 @@ sub cut {
                 $server->psql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pgdevstated'");
             });
         },
+        proof => sub { my ($f) = @_; poll { stats_sum('connects') - $f->{connects} >= 2 * living() } 'all were cut more than once' },
         end   => sub { my ($f) = @_; helper_end($f->{helper}) },
-        after => sub { my ($f) = @_; cmp_ok(stats_sum('connects') - $f->{connects}, '>=', 2 * living(), '... more than once') unless $mixing },
     };
 }
 
@@ -283,7 +283,7 @@ sub trim_often {
                 sleep 0.1;
             });
         },
-        proof => sub { my ($f) = @_; cmp_ok(-s did_file($f) // 0, '>', 2, '... it was') },
+        proof => sub { my ($f) = @_; poll { (-s did_file($f) // 0) > 2 } 'it was trimmed' },
         end => sub { my ($f) = @_; helper_end($f->{helper}) },
     };
 }
@@ -429,7 +429,7 @@ sub slow_disk {
             my $server = $pg;
             $f->{helper} = helper(sub { $server->psql('checkpoint'); sleep 0.2 });
         },
-        proof => sub { my ($f) = @_; cmp_ok(disk_slowed() - $f->{slowed}, '>=', $calls, '... calls were slow') },
+        proof => sub { my ($f) = @_; poll { disk_slowed() - $f->{slowed} >= $calls } 'calls were slow' },
         end   => sub { my ($f) = @_; disk_set(0, 0); helper_end($f->{helper}) },
     };
 }
