@@ -90,6 +90,8 @@ void export_expect_delete(const char *id, bool expected)
 	struct counts once = {.old = 1};
 	struct queue_entry *e;
 
+	if (!mwi_sub)
+		return; /* at unload nobody listens any more */
 	if (!expected) {
 		is_our_delete(id);
 		return;
