@@ -99,7 +99,7 @@ module-needs:
 	asterisk program to ask (it said '$(ASTERISK_RELEASE)'): say ASTERISK_RELEASE=22.10.1" >&2; exit 1;; esac
 $(B)/res_pgdevstate.so: $(MOD_OBJ)
 	@echo '  link    $@'
-	$(Q)$(CC) $(CFLAGS) $(if $(SAN),-fsanitize=address) $(LDFLAGS) -shared -Wl,--gc-sections -o $@ $^
+	$(Q)$(CC) $(CFLAGS) $(if $(SAN),-fsanitize=address) $(LDFLAGS) -shared -pthread -Wl,--gc-sections -o $@ $^
 	@$(if $(SAN),true,false) || ! nm -D --undefined-only $@ | awk '{ print $$2 }' | grep -vE '@|^_*(ast|ao2|stasis|option|ITM|gmon|asan)_' || \
 		{ echo '$@: Asterisk has no such functions'; rm -f $@; exit 1; }
 $(B)/module/ast/%.o: src/module/%.c $(B)/module-flags
