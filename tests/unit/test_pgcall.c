@@ -108,6 +108,15 @@ static void test_other_calls(void **state)
 	expect_call(&req, "read_journal(02:00:00:00:00:09, " U3 ", 12)");
 	req.op = DB_READ_HEADS;
 	expect_call(&req, "read_heads()");
+	req.op = DB_READ_POLICIES;
+	expect_call(&req, "read_policies()");
+	req.op = DB_POLICY;
+	req.policy_kind = KEY_MAILBOX;
+	req.policy_pattern = "*@d";
+	req.policy = "sum";
+	expect_call(&req, "set_policy(mailbox, *@d, sum)");
+	req.policy = NULL;
+	expect_call(&req, "clear_policy(mailbox, *@d)");
 }
 
 static void test_a_beat(void **state)
