@@ -36,34 +36,6 @@ static void cache_touched(void *arg, enum key_kind kind, const char *key)
 		n->touched(n->touched_arg, kind, key);
 }
 
-/* ---- toggles: devices under LATEST ---- */
-
-static bool is_toggle(struct node *n, enum key_kind kind, const char *key)
-{
-	return kind == KEY_DEVICE && cache_policy(n->cache, kind, key) == POLICY_LATEST;
-}
-
-/* A toggle where another entity's word is in force: *sum is that. */
-bool node_is_overruled(
-	struct node *n, enum key_kind kind, const char *key, struct sum *sum)
-{
-	if (!is_toggle(n, kind, key))
-		return false;
-	cache_sum(n->cache, kind, key, sum);
-	return sum->writer && sum->writer != n->self;
-}
-
-/* A toggle where our word is in force. */
-static bool is_in_force(struct node *n, enum key_kind kind, const char *key)
-{
-	struct sum sum;
-
-	if (!is_toggle(n, kind, key))
-		return false;
-	cache_sum(n->cache, kind, key, &sum);
-	return sum.writer == n->self;
-}
-
 static void restamp_row(void *arg, enum key_kind kind, const char *key,
 	const struct value *v, int64_t said_us)
 {
@@ -96,7 +68,7 @@ static void own_row(
 	said = outbox_get(n->outbox, kind, key);
 	known = cache_get(n->cache, n->self, kind, key);
 	if (said && value_same(kind, said, v) && known && known->stamp_us > v->stamp_us &&
-		is_in_force(n, kind, key)) {
+		node_is_in_force(n, kind, key)) {
 		outbox_restate(/* the newer time of it was lost */
 			n->outbox, kind, key, known->stamp_us - n->clock_offset_us);
 	} else if (said && value_same(kind, said, v)) {
@@ -412,17 +384,6 @@ void node_reborn(struct node *n)
 
 /* ---- own statements ---- */
 
-int64_t node_stamp_now(struct node *n, enum key_kind kind, const char *key)
-{
-	int64_t now_us = n->now_us + n->clock_offset_us;
-	struct sum sum;
-
-	if (!is_toggle(n, kind, key))
-		return now_us;
-	cache_sum(n->cache, kind, key, &sum);
-	return sum.value.stamp_us >= now_us ? sum.value.stamp_us + 1 : now_us;
-}
-
 void node_set(struct node *n, enum key_kind kind, const char *key, const struct value *v)
 {
 	struct value value = *v;
@@ -459,45 +420,12 @@ void node_stamp(struct node *n, const struct batch_item *items, size_t nitems,
 
 		value.stamp_us = clock_us - item->age_us;
 		/* the database may have given a toggle a later stamp: its echo tells */
-		if (is_toggle(n, item->kind, item->key) &&
+		if (node_is_toggle(n, item->kind, item->key) &&
 			(forced || (v && v->stamp_us > value.stamp_us)))
 			continue;
 		if (!item->removed && v && value_same(item->kind, v, &value))
 			cache_put(n->cache, n->self, item->kind, item->key, &value);
 	}
-}
-
-void node_ages(struct node *n, struct batch_item *items, size_t nitems)
-{
-	for (size_t i = 0; i < nitems && !n->yielded; i++) {
-		struct batch_item *item = &items[i];
-		const struct value *v;
-
-		if (item->removed || !is_toggle(n, item->kind, item->key))
-			continue;
-		v = cache_get(n->cache, n->self, item->kind, item->key);
-		if (!v || !value_same(item->kind, v, &item->value))
-			continue;
-		item->age_us = n->now_us + n->clock_offset_us - v->stamp_us;
-		if (item->age_us < 0)
-			item->age_us = 0;
-	}
-}
-
-static bool restate_key(
-	void *arg, enum key_kind kind, const char *key, const struct value *v)
-{
-	struct node *n = arg;
-
-	if (is_in_force(n, kind, key))
-		outbox_restate(n->outbox, kind, key, v->stamp_us - n->clock_offset_us);
-	return true;
-}
-
-void node_restate(struct node *n)
-{
-	if (!n->yielded)
-		cache_each_entity_row(n->cache, n->self, restate_key, n);
 }
 
 void node_clock(struct node *n, int64_t clock_us)

@@ -129,6 +129,9 @@ bool session_is_up(const struct node *n); /* READY or REFUSED, or loading */
 /* All of the batch was written, at this time of the database. */
 void node_stamp(struct node *n, const struct batch_item *items, size_t nitems,
 	int64_t clock_us, bool forced);
+/* node_toggle.c */
+bool node_is_toggle(struct node *n, enum key_kind kind, const char *key);
+bool node_is_in_force(struct node *n, enum key_kind kind, const char *key); /* our word */
 /* A device under LATEST where another entity's word is in force: *sum is that. */
 bool node_is_overruled(
 	struct node *n, enum key_kind kind, const char *key, struct sum *sum);

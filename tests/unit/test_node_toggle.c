@@ -1,5 +1,6 @@
-/* node.c, node_report.c: devices under LATEST: what is a new word, with which time, and
- * what is none. The node is not connected: what it would send is taken from its outbox.
+/* node_toggle.c, as node.c and node_report.c use it: devices under LATEST: what is a new
+ * word, with which time, and what is none. The node is not connected: what it would send
+ * is taken from its outbox.
  */
 #include <stdarg.h>
 #include <setjmp.h>
