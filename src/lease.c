@@ -108,7 +108,8 @@ static enum lease_verdict lease_resumed(struct lease *l, const struct db_lease *
 		return lease_continue(l, got);
 	case DB_REFUSED:
 		l->state = LEASE_TAKEN;
-		return LEASE_REFUSED;
+		/* It may be ourselves: a register() whose answer did not come. */
+		return l->asked.text[0] ? LEASE_AGAIN : LEASE_REFUSED;
 	default:
 		l->state = LEASE_TAKEN;
 		return LEASE_AGAIN;

@@ -45,6 +45,11 @@ begin
 	select s.site, s.channel, s.policy_version into v_site from pgdevstate.site s where s.is_here;
 	v_lease := pgdevstate.setting_value('coordinator_lease_ms') * interval '1 millisecond';
 	select c.* into v_was from pgdevstate.coordinator c where c.site = v_site.site;
+	if not found then -- deleted by somebody
+		insert into pgdevstate.coordinator as c (site) values (v_site.site)
+		on conflict (site) do update set site = c.site
+		returning c.* into v_was;
+	end if;
 	coordinator := v_was.entity_id;
 	pulse := v_was.pulse;
 	if (v_was.token = p_token or v_now not between v_was.renewed_at - v_lease and v_was.renewed_at + v_lease) is not true then

@@ -43,6 +43,12 @@ select dblink_exec('other', 'rollback') \g /dev/null
 select pg_temp.coordinator_age('3 seconds') \g /dev/null
 select is(pg_temp.tick('a'), '5 0', 'next time again');
 
+-- its row was deleted: else there would be no pulse and no reaper any more
+delete from pgdevstate.coordinator;
+select is(pg_temp.tick('a'), '1 0', 'a row that is gone is made anew');
+select is(pg_temp.rows('select entity_id, pulse from pgdevstate.coordinator'), '(02:00:00:00:00:0a,1)', '... for whoever ticks first');
+update pgdevstate.coordinator set pulse = 5;
+
 -- reaping
 select pg_temp.age_beat('b', '9 seconds'), pg_temp.tick('a') \g /dev/null
 select is(pg_temp.alive(), 'abc', 'a beat of 9 s ago lives');

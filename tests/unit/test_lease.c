@@ -218,7 +218,7 @@ static void rewound_then_lost(void **arg)
 	assert_true(uuid_equal(&req.incarnation, &old));
 	assert_int_equal(req.seq, 40);
 	/* it had been executed: the database knows another run, which is us */
-	assert_int_equal(answer(DB_REFUSED, "", 41), LEASE_REFUSED);
+	assert_int_equal(answer(DB_REFUSED, "", 41), LEASE_AGAIN);
 	assert_int_equal(ask(), DB_REGISTER);
 	assert_true(uuid_equal(&req.incarnation, &asked));
 	assert_string_equal(req.continues.text, "");
