@@ -4,8 +4,8 @@
 # another. Prints medians of the rounds with their spread, and how they stand to each other. Run it
 # with `make bench-asterisk` (as root).
 #   CHANGES=5000  ROUNDS=3   a round's changes, one after the other and then as fast as they go
-#   CALLS=500                calls of a round of the second part
-#   ONLY=latency|calls
+#   CALLS=4000               calls of a round of the second part
+#   ONLY=latency|hops|calls  hops: how much of the way is nodes and database (not part of the rest)
 use lib 'tests/asterisk/lib', 'tests/flow/lib';
 use Pbx;
 use Pbx::Cluster ();
@@ -16,7 +16,7 @@ use Time::HiRes qw(time);
 
 my $changes = $ENV{CHANGES} // 5000;
 my $rounds  = $ENV{ROUNDS}  // 3;
-my $calls   = $ENV{CALLS}   // 500;
+my $calls   = $ENV{CALLS}   // 4000;
 my $only    = $ENV{ONLY}    // 'latency calls';
 $| = 1;
 
@@ -142,6 +142,35 @@ sub latency {
     say_line('pgdevstate / PUBLISH, changes/s:                 %.2f   to reach: >= 1.2', $o->{rate} / $p->{rate});
 }
 
+# ---- the same way in pieces: in and out through Asterisk, or through the nodes' sockets ----
+
+sub hops {
+    my ($one, $other) = Pbx::Cluster::started(2);
+    my $speaker = Pbx::Speaker->new(Pbx::Cluster::other_node('speaker'), []);
+    my $watcher = Pbx::Watcher->new($other->{node});
+    my $path    = path('hops', $one, $other);
+    watch($path);
+    my %say = (
+        Asterisk => sub { $path->{set}->send_action('Setvar', Variable => "DEVICE_STATE($_[0])", Value => $_[1]) },
+        node     => sub { $speaker->devices(@_) }
+    );
+    my %see = (Asterisk => sub { wait_for($path, @_) }, node => sub { $watcher->wait_for(@_) });
+    for my $round (1 .. $rounds) {
+        for my $way ([qw(node node)], [qw(Asterisk node)], [qw(node Asterisk)], [qw(Asterisk Asterisk)]) {
+            my ($in, $out) = @$way;
+            my @took;
+            for my $n (1 .. $changes) {
+                my ($device, $state, $from) = ("Custom:$in-$out-$round", $n % 2 ? 'INUSE' : 'BUSY', time);
+                $say{$in}->($device, $state);
+                push @took, 1e6 * ($see{$out}->($device, $state) - $from);
+                $path->{set}->drain;
+                $path->{set}{answers} = {};
+            }
+            say_line('round %d  %-8s to %-8s p50 %5.0f us  p99 %6.0f us', $round, $in, $out, quantile(0.5, @took), quantile(0.99, @took));
+        }
+    }
+}
+
 # ---- calls, while the node is well, stopped, and replaced by one that raves ----
 
 # Calls/s: each is set up, sets a device's state, and ends; eight at a time.
@@ -220,7 +249,9 @@ CONF
 if ($only =~ /latency/) {
     latency(servers());
 }
+hops() if $only =~ /hops/;
 if ($only =~ /calls/) {
+    $_->end for @Pbx::servers;
     my ($server) = Pbx::Cluster::cluster(1, dialplan => $dialplan);
     $server->start;
     call_rates($server);

@@ -30,7 +30,7 @@ my %sets = (
 
 sub new {
     my ($class, $name, $n, %opt) = @_;
-    my $dir  = "$Flow::DIR/pbx-$name";
+    my $dir  = "$Flow::DIR/pbx$n-$name";
     my $self = bless {
         name => $name, n => $n, dir => $dir, address => "127.0.1.$n", log => "$dir/messages", runs => 0,
         entity => $opt{node} ? $opt{node}{entity_id} : sprintf('02:00:00:00:01:%02x', $n), %opt

@@ -44,4 +44,31 @@ sub put {
 # Gone without a goodbye.
 sub drop { my ($self) = @_; close $self->{socket} }
 
+# One that only listens.
+package Pbx::Watcher;
+use strict;
+use warnings;
+use Time::HiRes qw(time);
+
+sub new {
+    my ($class, $node) = @_;
+    my $socket = IO::Socket::UNIX->new(Type => IO::Socket::UNIX::SOCK_STREAM(), Peer => "$node->{dir}/pgdevstate.link")
+        or die "$node->{dir}/pgdevstate.link: $!";
+    syswrite($socket, "hello\t1\t-\twatcher\t1\twatch\n") or die "hello: $!";
+    return bless { socket => $socket, in => '', said => {} }, $class;
+}
+
+# Reads until somebody says this of the device: when that was.
+sub wait_for {
+    my ($self, $device, $state) = @_;
+    while (($self->{said}{$device} // '') ne $state) {
+        sysread($self->{socket}, $self->{in}, 65536, length $self->{in}) or die "the watcher's link was closed\n";
+        while ($self->{in} =~ s/\A([^\n]*)\n//) {
+            my ($word, $is, undef, $name) = split /\t/, $1;
+            $self->{said}{$name} = $is if $word eq 'device';
+        }
+    }
+    return time;
+}
+
 1;
