@@ -43,7 +43,7 @@ my $off = 'UNKNOWN Idle 0 INVALID Unavailable 4';
 sub speak_up {
     mkdir "$server1->{dir}/spool/voicemail$_" for '', '/default', '/default/1000', '/default/1000/INBOX';
     spew("$server1->{dir}/spool/voicemail/default/1000/INBOX/msg0000.$_", '') for qw(txt gsm);
-    $server1->ami->action('VoicemailRefresh', Context => 'default', Mailbox => '1000');
+    $server1->count_messages('1000');
     Pbx::Sipp->run('the phone registers on a', 'register', $server1, user => '1000', keys => { contact => '127.0.9.1:5060' });
     $server1->ami->set('DEVICE_STATE(Custom:lamp)', 'INUSE');
 }

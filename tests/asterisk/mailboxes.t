@@ -31,9 +31,7 @@ sub messages {
             spew(sprintf('%s/msg%04d.%s', $dir, $n, $_), '') for qw(txt gsm);
         }
     }
-    $server->ami->action('VoicemailRefresh', Context => 'default', Mailbox => $box);
-    # 16 does nothing for it unless it polls; a reload looks, too
-    $server->cli('module reload app_voicemail.so') if $Pbx::VERSION_WANTED < 18;
+    $server->count_messages($box);
 }
 
 my %lamp = map { $_->{name} => Pbx::Sipp->subscribe($_, '1000', 'message-summary') } $server1, $server2, $server3;

@@ -250,6 +250,14 @@ sub cli {
     return ($out . $err) =~ s/\ANo ethernet interface found.*\n//r;
 }
 
+# Has app_voicemail look into a mailbox whose files were changed.
+sub count_messages {
+    my ($self, $box) = @_;
+    $self->ami->action('VoicemailRefresh', Context => 'default', Mailbox => $box);
+    # 16 does nothing for it unless it polls; a reload looks, too
+    $self->cli('module reload app_voicemail.so') if $Pbx::VERSION_WANTED < 18;
+}
+
 # Ends it if it runs, as a test's end does.
 sub end {
     my ($self) = @_;
