@@ -31,7 +31,7 @@ begin
 	if p_seen between p_now - v_gap and p_now then
 		return null;
 	elsif p_seen > p_now then
-		return '-infinity';
+		return timestamptz '-infinity';
 	end if;
 	with node as (
 		select h.steady_since, least(p_now, case when pgdevstate.backend_is_there(e.backend_pid, e.backend_start)
