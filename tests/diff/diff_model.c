@@ -337,7 +337,7 @@ static void step_ping(struct client *client)
 
 static void step_read(struct client *client)
 {
-	enum db_op op = DB_READ_ROWS + (int)rng_below(&d.rng, 3);
+	enum db_op op = DB_READ_ROWS + (int)rng_below(&d.rng, 4);
 	struct call c = call_make(client, op);
 	struct client *of = any_client();
 
@@ -480,6 +480,38 @@ static void step_static(struct client *client)
 	buf_clear(&sql);
 }
 
+static void step_policy(struct client *client)
+{
+	static const char *const patterns[] = {"Custom:*", "custom:d1*", "*", "*@default"};
+	enum key_kind kind = rng_chance(&d.rng, 80) ? KEY_DEVICE : KEY_MAILBOX;
+	const char *pattern = patterns[kind == KEY_DEVICE ? rng_below(&d.rng, 3) : 3];
+	int policy = (int)rng_below(&d.rng, POLICY_COUNT);
+	char *sql, *changed;
+
+	(void)client;
+	if (!policy_is_legal(kind, (enum policy)policy))
+		policy = -1;
+	sql = policy < 0
+			  ? mem_printf("select pgdevstate.clear_policy('%s', '%s')",
+					key_kind_name(kind), pattern)
+			  : mem_printf("select pgdevstate.set_policy('%s', '%s', '%s')",
+					key_kind_name(kind), pattern, policy_name((enum policy)policy));
+	buf_reset(&d.what);
+	buf_adds(&d.what, sql);
+	buf_adds(&d.said[MODEL], model_policy(d.model, kind, pattern, policy)
+								 ? "    changed\n"
+								 : "    as it was\n");
+	if (policy < 0) {
+		buf_adds(
+			&d.said[REAL], real_exec(d.real, sql) ? "    changed\n" : "    as it was\n");
+	} else {
+		changed = real_ask(d.real, sql);
+		buf_adds(&d.said[REAL], *changed == 't' ? "    changed\n" : "    as it was\n");
+		free(changed);
+	}
+	free(sql);
+}
+
 static void step_trim(struct client *client)
 {
 	(void)client;
@@ -505,6 +537,7 @@ static const struct {
 	{3, false, step_reconnect},
 	{2, false, step_remove},
 	{8, false, step_static},
+	{2, false, step_policy},
 	{1, false, step_trim},
 };
 

@@ -98,6 +98,8 @@ void real_empty(struct real *r)
 {
 	must(r, "truncate pgdevstate.entity, pgdevstate.heartbeat, pgdevstate.entity_device, "
 			"pgdevstate.entity_mailbox, pgdevstate.change");
+	must(r, "delete from pgdevstate.policy");
+	must(r, "update pgdevstate.site set policy_version = 0");
 	must(r, "delete from pgdevstate.coordinator");
 	must(r, "insert into pgdevstate.coordinator (site) "
 			"select site from pgdevstate.site where is_here");
@@ -201,7 +203,7 @@ void real_run(struct real_session *s, const struct db_request *req, struct db_re
 	pgcall_clear(&call);
 	pgcall_decode(req->op, res, out, &s->text);
 	if (req->op == DB_READ_ROWS || req->op == DB_READ_JOURNAL ||
-		req->op == DB_READ_HEADS) {
+		req->op == DB_READ_HEADS || req->op == DB_READ_POLICIES) {
 		for (int i = 0; i < PQntuples(res); i++)
 			payload(arg, PQgetvalue(res, i, 0), (size_t)PQgetlength(res, i, 0));
 	}

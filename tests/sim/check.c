@@ -507,11 +507,13 @@ static void check_other(struct look *look, const struct payload_head *head)
 /* ---- sums ---- */
 
 struct truth {
-	unsigned set; /* devices */
+	enum policy policy;
+	unsigned set; /* of devices */
 	bool any;
 	int64_t stamp_us;
 	struct entity_id writer;
-	uint32_t fresh;
+	enum device_state state;
+	uint32_t newest, sum, most;
 };
 
 static void truth_add(struct truth *t, const struct entity_id *id, const struct value *v)
@@ -519,13 +521,30 @@ static void truth_add(struct truth *t, const struct entity_id *id, const struct 
 	int order = memcmp(id, &t->writer, sizeof(*id));
 
 	t->set |= state_bit(v->state);
+	t->sum += v->fresh;
+	if (v->fresh > t->most)
+		t->most = v->fresh;
 	if (t->any &&
 		(v->stamp_us < t->stamp_us || (v->stamp_us == t->stamp_us && order < 0)))
 		return;
 	t->any = true;
 	t->stamp_us = v->stamp_us;
 	t->writer = *id;
-	t->fresh = v->fresh;
+	t->state = v->state;
+	t->newest = v->fresh;
+}
+
+/* Does this row of somebody else count? */
+static bool row_counts(const struct look *look, enum key_kind kind, enum policy policy,
+	const struct payload_head *head, const struct value *v)
+{
+	bool of_sql = box_of_entity(look->box->sim, &head->entity) >= MOST_BOXES;
+
+	if (!look->box->subscribe[kind] || policy == POLICY_LOCAL)
+		return false;
+	if (kind == KEY_DEVICE && policy == POLICY_LATEST)
+		return head->alive || !of_sql;
+	return head->alive && (v->held || head->reporting);
 }
 
 /* What it adds up to, by what the database has of others and the node of itself. */
@@ -533,19 +552,24 @@ static void truth_find(
 	struct look *look, enum key_kind kind, const char *key, struct truth *t)
 {
 	struct node *n = look->box->node;
+	struct policies *policies = model_policies(look->model);
 	bool own = n->phase == NODE_READY;
 	struct payload_head head;
 
 	memset(t, 0, sizeof(*t));
+	t->policy = policies_of(policies, kind, key);
+	policies_free(policies);
 	for (int i = 0; model_entity_at(look->model, i, &head); i++) {
 		const struct value *v = model_row(look->model, &head.entity, kind, key);
 		bool self = own && entity_id_equal(&head.entity, &look->box->id);
+		bool last = kind == KEY_DEVICE && t->policy == POLICY_LATEST;
 
 		if (self && !look->box->publish[kind])
 			v = cache_get(n->cache, n->self, kind, key);
-		if (!v || !(v->held || (self ? n->report.reporting : head.reporting)))
+		if (!v)
 			continue;
-		if (self || (look->box->subscribe[kind] && head.alive))
+		if (self ? v->held || n->report.reporting || last
+				 : row_counts(look, kind, t->policy, &head, v))
 			truth_add(t, &head.entity, v);
 	}
 }
@@ -558,8 +582,11 @@ static void check_device(struct look *look, int number)
 
 	truth_find(look, KEY_DEVICE, key, &t);
 	should = t.any ? state_sum(t.set) : state_default(key);
+	if (t.any && t.policy == POLICY_LATEST)
+		should = t.state;
 	if (is != should)
-		differs(look, "says %s is %s, it is %s", key, state_name(is), state_name(should));
+		differs(look, "says %s is %s, it is %s (%s)", key, state_name(is),
+			state_name(should), policy_name(t.policy));
 }
 
 static void check_mailbox_sum(struct look *look, int number)
@@ -567,11 +594,14 @@ static void check_mailbox_sum(struct look *look, int number)
 	const char *key = key_name(KEY_MAILBOX, number);
 	struct truth t;
 	struct sum sum;
+	uint32_t should;
 
 	truth_find(look, KEY_MAILBOX, key, &t);
+	should = t.policy == POLICY_SUM ? t.sum : t.policy == POLICY_MAX ? t.most : t.newest;
 	cache_sum(look->box->node->cache, KEY_MAILBOX, key, &sum);
-	if (sum.value.fresh != t.fresh)
-		differs(look, "says %s has %u, it has %u", key, sum.value.fresh, t.fresh);
+	if (sum.value.fresh != should)
+		differs(look, "says %s has %u, it has %u (%s)", key, sum.value.fresh, should,
+			policy_name(t.policy));
 }
 
 static void check_hint(struct look *look, int number)

@@ -16,7 +16,7 @@ static const char *const names[FAULT_KINDS] = {"cut", "cut_before", "cut_after",
 	"stall", "forge", "partition", "crash", "outage", "failover", "split", "node_crash",
 	"node_power_off", "blackout", "node_stop", "node_dies", "pause", "pause_coordinator",
 	"coordinator_lost", "twin", "tamper", "trim", "clock", "toggle", "remove", "pbx_dies",
-	"report_cut", "flood", "slow", "clone"};
+	"report_cut", "policy", "flood", "slow", "clone"};
 
 const char *fault_name(enum fault_kind kind)
 {
@@ -528,6 +528,29 @@ static void flood_goes_on(struct sim *sim, struct event *ev)
 		box_step(b, &step);
 }
 
+/* Several devices or mailboxes at a time, and back. */
+static void begin_policy(struct sim *sim, struct fault *f)
+{
+	static const struct {
+		enum key_kind kind;
+		const char *pattern;
+		enum policy policy;
+	} some[] = {{KEY_DEVICE, "custom:*", POLICY_LATEST}, {KEY_DEVICE, "*", POLICY_LATEST},
+		{KEY_DEVICE, "pjsip/?", POLICY_LOCAL}, {KEY_MAILBOX, "*@x", POLICY_SUM},
+		{KEY_MAILBOX, "a@*", POLICY_MAX}};
+	size_t i = (size_t)f->a % (sizeof(some) / sizeof(some[0]));
+	struct server *s = primary(sim);
+
+	if (!s->up)
+		return;
+	net_clock(sim, s);
+	story("policy of %ss %s: %s", key_kind_name(some[i].kind), some[i].pattern,
+		f->b % 4 == 0 ? "none" : policy_name(some[i].policy));
+	model_policy(s->model, some[i].kind, some[i].pattern,
+		f->b % 4 == 0 ? -1 : (int)some[i].policy);
+	net_server_flush(sim, s);
+}
+
 /* Some hundred words within a moment. */
 static void begin_flood(struct sim *sim, struct fault *f)
 {
@@ -581,6 +604,7 @@ static void (*const begins[FAULT_KINDS])(struct sim *sim, struct fault *f) = {
 	[FAULT_REMOVE] = begin_remove,
 	[FAULT_PBX_DIES] = begin_pbx_dies,
 	[FAULT_REPORT_CUT] = begin_report_cut,
+	[FAULT_POLICY] = begin_policy,
 	[FAULT_FLOOD] = begin_flood,
 	[FAULT_SLOW] = begin_slow,
 	[FAULT_CLONE] = begin_clone,

@@ -20,6 +20,7 @@
 #define MOST_KEYS 24 /* of a kind */
 #endif
 #define KEPT_COMMITS   64 /* that a crash may take back */
+#define MOST_POLICIES  8
 #define AWAKE_GAP_US   INT64_C(1000000)
 #define TICK_LEASE_US  INT64_C(2000000)
 #define HEADS_SINCE_US INT64_C(2000000)
@@ -48,7 +49,16 @@ struct m_entity {
 	struct m_row rows[KEY_KINDS][MOST_KEYS];
 };
 
+struct m_policy {
+	enum key_kind kind;
+	enum policy policy;
+	char pattern[40];
+};
+
 struct m_state {
+	struct m_policy policies[MOST_POLICIES];
+	int npolicies;
+	int64_t policy_version;
 	struct m_entity entities[MOST_ENTITIES];
 	int nentities;
 	struct uuid token;
@@ -554,6 +564,62 @@ static void run_leave(
 	write_change(m, e, e->seq - 1, &none, NULL);
 }
 
+/* ---- policies ---- */
+
+struct policies *model_policies(const struct model *m)
+{
+	struct policies *p = m->now.npolicies > 0 ? policies_new() : NULL;
+
+	for (int i = 0; i < m->now.npolicies; i++)
+		policies_add(p, m->now.policies[i].kind, m->now.policies[i].pattern,
+			m->now.policies[i].policy);
+	return p;
+}
+
+static enum policy policy_of(const struct model *m, enum key_kind kind, const char *key)
+{
+	struct policies *p = model_policies(m);
+	enum policy policy = policies_of(p, kind, key);
+
+	policies_free(p);
+	return policy;
+}
+
+static void policies_header(const struct model *m, struct buf *b)
+{
+	buf_addf(b, "1\tV\t1\t%lld\t%lld\n", (long long)m->now.policy_version,
+		(long long)m->clock_us);
+}
+
+bool model_policy(struct model *m, enum key_kind kind, const char *pattern, int policy)
+{
+	struct m_state before = m->now;
+	struct m_policy *p = m->now.policies, *end = p + m->now.npolicies;
+	struct buf b = {0};
+
+	while (p < end && (p->kind != kind || strcmp(p->pattern, pattern) != 0))
+		p++;
+	if (policy < 0 ? p == end : p < end && (int)p->policy == policy)
+		return false;
+	if (policy < 0) {
+		*p = *--end;
+		m->now.npolicies--;
+	} else {
+		assert(p < m->now.policies + MOST_POLICIES);
+		m->now.npolicies += p == end;
+		p->kind = kind;
+		p->policy = (enum policy)policy;
+		snprintf(p->pattern, sizeof(p->pattern), "%s", pattern);
+	}
+	m->now.policy_version =
+		m->now.policy_version + 1 > m->clock_us ? m->now.policy_version + 1 : m->clock_us;
+	commit(m, &before);
+	policies_header(m, &b);
+	notify(m, buf_str(&b));
+	buf_clear(&b);
+	return true;
+}
+
 /* ---- publish ---- */
 
 static void written(const struct model *m, const struct m_entity *e, enum key_kind kind,
@@ -561,6 +627,82 @@ static void written(const struct model *m, const struct m_entity *e, enum key_ki
 {
 	if (m->written)
 		m->written(m->written_arg, &e->id, kind, key, v);
+}
+
+/* Whose word under latest is in force but for the entity's own; NULL: nobody's. */
+static const struct m_row *toggle_other(const struct model *m, const struct m_entity *e,
+	int key, const struct m_entity **whose)
+{
+	const struct m_row *best = NULL;
+
+	for (int i = 0; i < m->now.nentities; i++) {
+		const struct m_entity *other = &m->now.entities[i];
+		const struct m_row *row = &other->rows[KEY_DEVICE][key];
+
+		if (other == e || !row->present)
+			continue;
+		if (best && (row->value.stamp_us < best->value.stamp_us ||
+						(row->value.stamp_us == best->value.stamp_us &&
+							memcmp(&other->id, &(*whose)->id, sizeof(other->id)) < 0)))
+			continue;
+		best = row;
+		*whose = other;
+	}
+	return best;
+}
+
+/* Does the word that stands keep its stamp: is this one no news? */
+static bool toggle_stands(const struct model *m, const struct m_entity *e, int key,
+	const struct batch_item *item, bool force)
+{
+	const struct m_row *own = &e->rows[KEY_DEVICE][key], *other;
+	const struct m_entity *whose = NULL;
+	int64_t own_us = own->value.stamp_us, other_us;
+
+	if (!own->present || !value_same(KEY_DEVICE, &own->value, &item->value))
+		return false;
+	other = toggle_other(m, e, key, &whose);
+	if (force || !other)
+		return true;
+	other_us = other->value.stamp_us;
+	if (other_us < own_us ||
+		(other_us == own_us && memcmp(&whose->id, &e->id, sizeof(e->id)) < 0))
+		return true;
+	return other_us >= m->clock_us - item->age_us && other_us <= m->clock_us;
+}
+
+static int64_t toggle_stamp(const struct model *m, const struct m_entity *e, int key,
+	const struct batch_item *item, bool force)
+{
+	const struct m_row *own = &e->rows[KEY_DEVICE][key], *other;
+	const struct m_entity *whose = NULL;
+	int64_t newest_us = own->present ? own->value.stamp_us : 0;
+
+	if (toggle_stands(m, e, key, item, force))
+		return own->value.stamp_us;
+	if (broken == MODEL_TOGGLES_UNORDERED)
+		return m->clock_us;
+	other = toggle_other(m, e, key, &whose);
+	if (other && other->value.stamp_us > newest_us)
+		newest_us = other->value.stamp_us;
+	return !force && newest_us > m->clock_us ? newest_us + 1 : m->clock_us - item->age_us;
+}
+
+static int write_toggle(struct model *m, struct m_entity *e,
+	const struct batch_item *item, bool force, struct buf *lines)
+{
+	int key = key_of(m, KEY_DEVICE, item->key);
+	struct m_row *row = &e->rows[KEY_DEVICE][key];
+	int64_t stamp_us = toggle_stamp(m, e, key, item, force);
+
+	if (!force && toggle_stands(m, e, key, item, force))
+		return 0;
+	row->present = true;
+	row->value = item->value;
+	row->value.stamp_us = stamp_us;
+	written(m, e, KEY_DEVICE, item->key, &row->value);
+	line_value(lines, KEY_DEVICE, item->key, &item->value, m->clock_us - stamp_us);
+	return 1;
 }
 
 static int write_item(struct model *m, struct m_entity *e, const struct batch_item *item,
@@ -571,6 +713,9 @@ static int write_item(struct model *m, struct m_entity *e, const struct batch_it
 	bool same = row->present == !item->removed &&
 				(item->removed || value_same(item->kind, &row->value, &item->value));
 
+	if (item->kind == KEY_DEVICE && !item->removed &&
+		policy_of(m, KEY_DEVICE, item->key) == POLICY_LATEST)
+		return write_toggle(m, e, item, force, lines);
 	if (same && !force)
 		return 0;
 	row->present = !item->removed;
@@ -905,6 +1050,8 @@ static void tick_pulse(
 
 	buf_addf(b, "1\tP\t1\t%s\t%s\t%lld\t%lld\n", entity_id_print(&req->self->entity, id),
 		req->incarnation.text, (long long)m->now.pulse, (long long)m->clock_us);
+	if (m->now.policy_version > 0)
+		buf_addf(b, "V\t%lld\n", (long long)m->now.policy_version);
 	for (int i = 0; i < m->now.nentities; i++) {
 		if (!chosen[i] || broken == MODEL_NO_HEADS)
 			continue;
@@ -989,6 +1136,16 @@ static void run_listen(
 	s->listening = true;
 }
 
+static void run_policy(
+	struct model_session *s, const struct db_request *req, struct db_result *out)
+{
+	enum policy policy = POLICY_AGGREGATE;
+	bool legal = req->policy && policy_parse(req->policy_kind, req->policy, &policy);
+
+	out->changed = model_policy(
+		s->model, req->policy_kind, req->policy_pattern, legal ? (int)policy : -1);
+}
+
 static void run_connect(
 	struct model_session *s, const struct db_request *req, struct db_result *out)
 {
@@ -1070,9 +1227,30 @@ static void read_entity(
 	buf_clear(&lines);
 }
 
+static void read_policies(struct model *m, const struct reader *r)
+{
+	struct policies *p = model_policies(m);
+	struct buf b = {0};
+
+	policies_header(m, &b);
+	for (int kind = 0; kind < KEY_KINDS; kind++) {
+		for (int i = 0; i < policies_count(p); i++) {
+			const struct policy_rule *rule = policies_at(p, i);
+
+			if ((int)rule->kind == kind)
+				buf_addf(&b, "Y\t%s\t%s\t%s\n", key_kind_name(rule->kind),
+					policy_name(rule->policy), rule->pattern);
+		}
+	}
+	give(r, &b);
+	policies_free(p);
+}
+
 static void read_rows(
 	struct model *m, const struct db_request *req, const struct reader *r)
 {
+	if (!req->entity && m->now.policy_version > 0)
+		read_policies(m, r);
 	for (int i = 0; i < m->now.nentities; i++) {
 		if (!req->entity || entity_id_equal(req->entity, &m->now.entities[i].id))
 			read_entity(m, &m->now.entities[i], r);
@@ -1083,6 +1261,8 @@ static void read_heads(struct model *m, const struct reader *r)
 {
 	struct buf b = {0};
 
+	if (m->now.policy_version > 0)
+		read_policies(m, r);
 	for (int i = 0; i < m->now.nentities; i++) {
 		line_head(&b, 'H', &m->now.entities[i]);
 		give(r, &b);
@@ -1145,6 +1325,7 @@ static void (*const runs[DB_OPS])(
 	[DB_TICK] = run_tick,
 	[DB_LEAVE] = run_leave,
 	[DB_PING] = run_ping,
+	[DB_POLICY] = run_policy,
 };
 
 void model_run(struct model_session *s, const struct db_request *req,
@@ -1164,6 +1345,8 @@ void model_run(struct model_session *s, const struct db_request *req,
 		read_rows(s->model, req, &r);
 	else if (req->op == DB_READ_HEADS)
 		read_heads(s->model, &r);
+	else if (req->op == DB_READ_POLICIES)
+		read_policies(s->model, &r);
 	else if (req->op == DB_READ_JOURNAL)
 		read_journal(s->model, req, &r);
 	else

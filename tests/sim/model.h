@@ -79,6 +79,9 @@ int64_t model_static_ttl(struct model *m, const char *name);
 /* In the database's clock; 0: never. */
 int64_t model_static_end(struct model *m, const char *name);
 struct entity_id model_static_id(const char *name);
+/* set_policy(); policy < 0: clear_policy(). True: it is another one than before. */
+bool model_policy(struct model *m, enum key_kind kind, const char *pattern, int policy);
+struct policies *model_policies(const struct model *m); /* yours to free; NULL: none */
 /* The coordinator's token is nobody's any more. */
 void model_forget_token(struct model *m);
 void model_end(struct model_session *s); /* the server closes it; freed with the model */
@@ -110,6 +113,7 @@ enum model_rule {
 	MODEL_STATIC_COMES_BACK,  /* what they said before it was over counts again */
 	MODEL_LEASES_ANEW_LATE,   /* at the first tick after an outage, not at its end */
 	MODEL_STEADY_IGNORED,     /* any tick after a pause of ticks begins all leases anew */
+	MODEL_TOGGLES_UNORDERED,  /* a word under latest has the time of its publish */
 	MODEL_NO_REAPER
 };
 void model_break(enum model_rule rule); /* in all models */

@@ -43,6 +43,7 @@ const struct mutation mutations[] = {
 	{"a cut report sweeps", MODEL_ALL_RULES, MUTATE_CUT_SWEEPS},
 	{"a whole report does not sweep", MODEL_ALL_RULES, MUTATE_END_KEEPS},
 	{"a lost link goes on counting", MODEL_ALL_RULES, MUTATE_LINK_FOR_EVER},
+	{"toggles in the order of publishes", MODEL_TOGGLES_UNORDERED, 0},
 	{"SQL's words outlive their time", MODEL_STATIC_FOR_EVER, 0},
 	{"SQL's words come back", MODEL_STATIC_COMES_BACK, 0},
 	{NULL, MODEL_ALL_RULES, 0},

@@ -485,7 +485,8 @@ static void run_call(struct sim *sim, struct wire *w, struct ask *ask)
 
 static bool op_is_read(enum db_op op)
 {
-	return op == DB_READ_ROWS || op == DB_READ_JOURNAL || op == DB_READ_HEADS;
+	return op == DB_READ_ROWS || op == DB_READ_JOURNAL || op == DB_READ_HEADS ||
+		   op == DB_READ_POLICIES;
 }
 
 static void ask_own(struct ask *a)

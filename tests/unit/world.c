@@ -111,7 +111,8 @@ static void port_disconnect(void *arg, const char *reason)
 
 static bool op_reads(enum db_op op)
 {
-	return op == DB_READ_ROWS || op == DB_READ_JOURNAL || op == DB_READ_HEADS;
+	return op == DB_READ_ROWS || op == DB_READ_JOURNAL || op == DB_READ_HEADS ||
+		   op == DB_READ_POLICIES;
 }
 
 static void port_submit(void *arg, const struct db_request *req)
