@@ -324,7 +324,6 @@ void box_step(struct box *b, const struct step *step)
 {
 	const char *key = key_name(step->kind, step->key);
 	struct said *said = &b->said[step->kind][step->key];
-	bool was_present;
 	struct value value;
 	uint32_t was;
 
@@ -332,7 +331,6 @@ void box_step(struct box *b, const struct step *step)
 		return;
 	box_turn_begin(b);
 	said->stated = true;
-	was_present = said->present;
 	said->present = !step->removed;
 	if (step->removed) {
 		story("says nothing of %s any more", key);
@@ -343,8 +341,7 @@ void box_step(struct box *b, const struct step *step)
 		if (b->sim->plan.pbxs >> b->number & 1)
 			value.held = true; /* what is not is the link's */
 		box_says(b, step, &value);
-		if (!was_present || !value_same(step->kind, &value, &said->value))
-			said->at_us = b->sim->now_us;
+		said->at_us = b->sim->now_us; /* of a toggle also when it is the same */
 		said->value = value;
 		if (step->kind == KEY_MAILBOX)
 			b->before[step->key] = was;

@@ -138,6 +138,13 @@ static bool may_be_mixed_up(const struct sim *sim)
 	return sim->lenient_until_us > 0 || sim->tampered || sim->nboxes > sim->plan.boxes;
 }
 
+/* Of a device that is local nothing is sent, and what a PBX says of a toggle may be what
+ * it took over from the cluster. */
+static bool may_be_no_word(const struct sim *sim, enum key_kind kind)
+{
+	return kind == KEY_DEVICE && sim->done[FAULT_POLICY] > 0;
+}
+
 void check_reporting(struct box *b)
 {
 	if (!b->node->report.reporting)
@@ -156,7 +163,8 @@ void check_reported(struct wire *w, struct said said[KEY_KINDS][MOST_SIM_KEYS])
 		const struct value *v =
 			model_row(w->server->model, &w->box->id, (enum key_kind)(i % KEY_KINDS), key);
 
-		if (!s->stated || !w->box->publish[i % KEY_KINDS])
+		if (!s->stated || !w->box->publish[i % KEY_KINDS] ||
+			may_be_no_word(sim, (enum key_kind)(i % KEY_KINDS)))
 			continue;
 		if (s->present != (v != NULL) ||
 			(v && !value_same((enum key_kind)(i % KEY_KINDS), v, &s->value)))
@@ -279,7 +287,8 @@ static void check_link_keys(struct box *b)
 		const struct value *own;
 		struct value value = said->value;
 
-		if (!said->stated || !box_has_link_key(b, i / KEY_KINDS))
+		if (!said->stated || !box_has_link_key(b, i / KEY_KINDS) ||
+			may_be_no_word(b->sim, kind))
 			continue;
 		own = outbox_get(b->node->outbox, kind, key);
 		if (row_was_taken_over(b, i / KEY_KINDS, own))
@@ -332,13 +341,22 @@ static void differs(struct look *look, const char *fmt, ...)
 	va_end(ap);
 }
 
+static bool is_local(const struct look *look, enum key_kind kind, const char *key)
+{
+	struct policies *policies = model_policies(look->model);
+	enum policy policy = policies_of(policies, kind, key);
+
+	policies_free(policies);
+	return policy == POLICY_LOCAL;
+}
+
 static bool row_is_in_outbox(
 	void *arg, enum key_kind kind, const char *key, const struct value *v)
 {
 	struct look *look = arg;
 	const struct value *own = outbox_get(look->box->node->outbox, kind, key);
 
-	if (!look->box->publish[kind])
+	if (!look->box->publish[kind] || is_local(look, kind, key))
 		differs(look, "the database has %s, which is not published", key);
 	else if (!own || !value_same(kind, own, v))
 		differs(look, "the database has %s, %s %u; it said %s %u", key,
@@ -355,7 +373,8 @@ static void row_is_in_database(void *arg, enum key_kind kind, const char *key,
 	const struct value *shown = cache_get(n->cache, n->self, kind, key);
 
 	(void)said_us;
-	if (look->box->publish[kind] && !model_row(look->model, &look->box->id, kind, key))
+	if (look->box->publish[kind] && !is_local(look, kind, key) &&
+		!model_row(look->model, &look->box->id, kind, key))
 		differs(look, "the database does not have %s", key);
 	if (!shown || !value_same(kind, shown, v))
 		differs(look, "does not show its own %s", key);
@@ -373,7 +392,8 @@ static void check_said(struct look *look)
 		const struct said *said = &b->said[kind][i / KEY_KINDS];
 		const struct value *own = outbox_get(b->node->outbox, kind, key);
 
-		if (!said->stated || row_was_taken_over(b, i / KEY_KINDS, own))
+		if (!said->stated || row_was_taken_over(b, i / KEY_KINDS, own) ||
+			(box_has_link_key(b, i / KEY_KINDS) && may_be_no_word(b->sim, kind)))
 			continue;
 		if (said->present != (own != NULL) ||
 			(own && !value_same(kind, own, &said->value)))
@@ -564,7 +584,7 @@ static void truth_find(
 		bool self = own && entity_id_equal(&head.entity, &look->box->id);
 		bool last = kind == KEY_DEVICE && t->policy == POLICY_LATEST;
 
-		if (self && !look->box->publish[kind])
+		if (self && (!look->box->publish[kind] || t->policy == POLICY_LOCAL))
 			v = cache_get(n->cache, n->self, kind, key);
 		if (!v)
 			continue;

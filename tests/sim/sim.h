@@ -125,6 +125,7 @@ enum fault_kind {
 	FAULT_REMOVE,           /* an administrator removes a dead entity */
 	FAULT_PBX_DIES,         /* beside a living node, and comes back */
 	FAULT_REPORT_CUT,       /* in the middle, and again from the start */
+	FAULT_POLICY,           /* an administrator changes one: presses cross */
 	FAULT_FLOOD,            /* more is said than can be sent */
 	FAULT_SLOW,             /* the database takes its time */
 	FAULT_CLONE, /* a copy of a virtual machine: the same run of the same entity twice */
