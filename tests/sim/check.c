@@ -250,6 +250,12 @@ static int64_t dead_since_us(const struct sim *sim, int entity)
 	return since_us;
 }
 
+/* It waits for what will never come, and does not know it yet. */
+static bool is_deaf(const struct line *l)
+{
+	return l->wire && l->wire->silent;
+}
+
 /* Nothing of a dead entity counts after the bound, where nothing else is wrong. */
 static void check_bound(struct box *b, const struct cache_entity *e)
 {
@@ -257,7 +263,8 @@ static void check_bound(struct box *b, const struct cache_entity *e)
 	int entity = box_of_entity(sim, &e->id);
 	int64_t since_us = entity < 0 || e->self ? 0 : dead_since_us(sim, entity);
 
-	if (!since_us || !b->ready_since_us || !e->head.alive)
+	if (!since_us || !b->ready_since_us || !e->head.alive || is_deaf(&b->main) ||
+		is_deaf(&b->reader))
 		return;
 	if (since_us < sim->calm_us)
 		since_us = sim->calm_us;

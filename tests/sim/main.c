@@ -5,6 +5,7 @@
  *   sim [-n SEEDS] [-f FIRST]   that many seeds, from FIRST (1)
  *   sim -s SEED [-t] [-v]       one seed; -t tells the story, -v every packet of it
  *   sim -m [-n SEEDS]           each mutation until a seed catches it
+ *   -F NAME                     with faults of that kind only
  *   -M NAME                     with that mutation;  -S: the shortest story that fails
  */
 #include <inttypes.h>
@@ -307,6 +308,17 @@ static int mutation_choose(const char *name)
 	return 2;
 }
 
+static bool fault_choose(const char *name)
+{
+	for (int kind = 0; kind < FAULT_KINDS; kind++) {
+		if (strcmp(fault_name((enum fault_kind)kind), name) == 0)
+			plan_only = kind;
+	}
+	if (plan_only < 0)
+		fprintf(stderr, "sim: there is no fault \"%s\"\n", name);
+	return plan_only >= 0;
+}
+
 static int run_mutations(uint64_t first, int64_t seeds)
 {
 	int missed = 0;
@@ -337,7 +349,7 @@ int main(int argc, char **argv)
 	bool mutate = false, shortest = false;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "n:f:s:tvmSM:")) != -1) {
+	while ((opt = getopt(argc, argv, "n:f:s:tvmSM:F:")) != -1) {
 		if (opt == 'n')
 			seeds = strtoll(optarg, NULL, 10);
 		else if (opt == 'f')
@@ -346,6 +358,10 @@ int main(int argc, char **argv)
 			seed = strtoull(optarg, NULL, 10);
 		else if (opt == 't' || opt == 'v')
 			story_level = opt == 'v' ? 2 : 1;
+		else if (opt == 'F' && !fault_choose(optarg))
+			return 2;
+		else if (opt == 'F')
+			continue;
 		else if (opt == 'M' && mutation_choose(optarg) != 0)
 			return 2;
 		else if (opt == 'M')

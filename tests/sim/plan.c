@@ -5,6 +5,8 @@
 
 #include "sim.h"
 
+int plan_only = -1;
+
 const char *key_name(enum key_kind kind, int key)
 {
 	static const char *const names[KEY_KINDS][MOST_SIM_KEYS] = {
@@ -105,6 +107,10 @@ static void plan_faults(struct plan *plan, struct rng *r)
 
 	for (int i = 0; i < kinds; i++)
 		wanted[rng_below(r, FAULT_KINDS)] = true;
+	if (plan_only >= 0) {
+		memset(wanted, 0, sizeof(wanted));
+		wanted[plan_only] = true;
+	}
 	plan->nfaults = (int)rng_skewed(r, 1, MOST_FAULTS);
 	if (rng_chance(r, 2))
 		plan->nfaults = 0;

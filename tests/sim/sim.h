@@ -330,6 +330,7 @@ int64_t bound_us(const struct plan *plan);
 
 /* plan.c */
 void plan_make(struct plan *plan, uint64_t seed);
+extern int plan_only; /* a kind of fault: no others; -1: all */
 const char *static_name(int number);
 const char *key_name(enum key_kind kind, int key);
 
