@@ -62,6 +62,7 @@ static void show_settings(struct call *c)
 	reply_field(r, "Dialplan", "dialplan", "%s", *o->dialplan ? o->dialplan : "none");
 	reply_field(r, "Run directory", "run_directory", "%s", o->run_directory);
 	reply_field(r, "Console socket", "socket", "%s", o->socket);
+	reply_field(r, "Link socket", "link_socket", "%s", o->link_socket);
 	reply_field(r, "Log", "log", "%s", *o->log_file ? o->log_file : "stderr or syslog");
 	reply_number(r, "Process ID", "pid", getpid());
 	show_database(c);

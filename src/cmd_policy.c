@@ -20,10 +20,27 @@ static bool parse_pattern(struct call *c, enum key_kind kind)
 {
 	const char *why;
 
-	if (policy_pattern_check(kind, c->argv[1], &why))
-		return true;
-	call_fail(c, "'%s' is no pattern: %s", c->argv[1], why);
-	return false;
+	if (!policy_pattern_check(kind, c->argv[1], &why)) {
+		call_fail(c, "'%s' is no pattern: %s", c->argv[1], why);
+		return false;
+	}
+	return true;
+}
+
+/* Who is used to a shell sets a policy in quotes, for names that nobody has, and sees
+ * nothing happen. */
+static bool refuse_quotes(struct call *c)
+{
+	const char *pattern = c->argv[1];
+	size_t len = strlen(pattern);
+
+	if (len < 2 || pattern[0] != '\'' || pattern[len - 1] != '\'')
+		return false;
+	call_fail(c,
+		"Single quotes would be part of the pattern %s: leave them out; double quotes "
+		"keep blanks",
+		pattern);
+	return true;
 }
 
 static void show_rule(struct reply *r, const struct policy_rule *rule)
@@ -46,8 +63,8 @@ static void show(struct call *c)
 	for (int i = 0; i < n; i++)
 		show_rule(&c->reply, policies_at(p, i));
 	reply_printf(&c->reply,
-		"%d policies; what no pattern matches: devices %s, mailboxes %s\n", n,
-		policy_name(policy_default(KEY_DEVICE)),
+		"%d polic%s; what no pattern matches: devices %s, mailboxes %s\n", n,
+		n == 1 ? "y" : "ies", policy_name(policy_default(KEY_DEVICE)),
 		policy_name(policy_default(KEY_MAILBOX)));
 	call_end(c, 0);
 }
@@ -88,7 +105,7 @@ static void set(struct call *c)
 	enum key_kind kind;
 	enum policy policy;
 
-	if (!parse_kind(c, &kind) || !parse_pattern(c, kind))
+	if (!parse_kind(c, &kind) || refuse_quotes(c) || !parse_pattern(c, kind))
 		return;
 	if (!policy_parse(kind, c->argv[2], &policy)) {
 		call_fail(c, "'%s' is no policy of a %s; policies are %s", c->argv[2],

@@ -81,16 +81,16 @@ static void fail_candidates(struct call *c, const char *problem, const struct ma
 	buf_clear(&text);
 }
 
-static void fail_unknown(struct call *c, const struct words *w)
+void command_fail_unknown(struct call *c, int argc, char **argv)
 {
-	const struct command *near = match_nearest(w->count, w->word);
+	const struct command *near = match_nearest(argc, argv);
 	struct buf line;
 
 	buf_init(&line);
-	for (int i = 0; i < w->count; i++) {
+	for (int i = 0; i < argc; i++) {
 		if (i > 0)
 			buf_addc(&line, ' ');
-		words_quote(&line, w->word[i]);
+		words_quote(&line, argv[i]);
 	}
 	if (near)
 		call_fail(c, "No such command '%s'; did you mean '%s'? ('help' lists all)",
@@ -129,7 +129,7 @@ static void run_words(struct call *c, struct words *w)
 		fail_candidates(c, "The command is ambiguous", &m);
 		break;
 	case MATCH_NONE:
-		fail_unknown(c, w);
+		command_fail_unknown(c, w->count, w->word);
 		break;
 	}
 }

@@ -79,6 +79,8 @@ void call_end(struct call *c, int status);
 void call_fail(struct call *c, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void call_usage(struct call *c); /* the arguments are wrong: says how they should be */
+/* No command begins with these words: says which one is near. */
+void command_fail_unknown(struct call *c, int argc, char **argv);
 
 /* What could be typed next: "REPLACE\n" (bytes before the end of `line`), then the words.
  */

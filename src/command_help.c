@@ -50,9 +50,7 @@ void command_help(struct call *c, int argc, char **argv)
 
 	match_words(argc, argv, &m);
 	if (m.kind == MATCH_NONE) {
-		const struct command *near = match_nearest(argc, argv);
-		call_fail(c, "No such command%s%s%s ('help' lists all)",
-			near ? "; did you mean '" : "", near ? near->words : "", near ? "'?" : "");
+		command_fail_unknown(c, argc, argv);
 		return;
 	}
 	if (m.kind == MATCH_FOUND) {

@@ -110,6 +110,16 @@ static char *shown(const char *text)
 	return line;
 }
 
+/* What goes wrong for people who write lines by hand. */
+static const char *by_hand(const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len > 0 && text[len - 1] == '\r')
+		return "; a line ends with a newline, without a carriage return";
+	return strchr(text, ' ') ? "; fields are divided by tabs" : "";
+}
+
 /* Bad content: told, counted, and the link goes on. */
 static void refuse(struct line *line, const char *name, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -186,8 +196,8 @@ static bool hello_word(struct line *line, const char *word)
 
 		broken(line,
 			"hello: unknown word \"%s\"; there are report, watch, timeout=1 to 86400, "
-			"window=1 to 1000000",
-			safe);
+			"window=1 to 1000000%s",
+			safe, by_hand(word));
 		free(safe);
 		return false;
 	}
@@ -489,7 +499,7 @@ static void line_unknown(struct line *line)
 {
 	char *safe = shown(line->field[0]);
 
-	broken(line, "unknown word \"%s\"", safe);
+	broken(line, "unknown word \"%s\"%s", safe, by_hand(line->field[0]));
 	free(safe);
 }
 

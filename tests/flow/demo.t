@@ -22,6 +22,8 @@ sub plays {
     is(() = $out =~ /State:Idle/g, 2, '... both hints are Idle');
     unlike($out, qr/\e/, '... no colours without a terminal');
     is(running(pids()), 3, '... and leaves the cluster running');
+    my (undef, $refused, $set) = run_command("$Flow::BIN/pgdevstate", '-C', "$demo/server1.conf", '-x', 'policy set device Custom:* latest');
+    is($set, 0, '... whose consoles may set policies') or diag($refused);
     my ($rows) = run_command("$demo/psql", '-XAtc', 'select count(*) from pgdevstate.member where alive');
     cmp_ok($rows, '>=', 2, '... which run/demo/psql shows');
 }

@@ -73,6 +73,7 @@ static inline void fixture_options(struct fixture *f)
 	o->system_name = "server1";
 	o->run_directory = "/run/x";
 	o->socket = "/run/x/server1.ctl";
+	o->link_socket = "/run/x/server1.link";
 	o->dialplan = "/etc/x/extensions.conf";
 	o->log_file = "";
 	o->lease_ms = 10000;

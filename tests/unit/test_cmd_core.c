@@ -11,6 +11,8 @@ static void test_settings(void **state)
 	assert_contains(
 		buf_str(&f->out), "\n  Entity ID:                   01:23:45:67:89:ab\n");
 	assert_contains(buf_str(&f->out), "\n  System name:                 server1\n");
+	assert_contains(
+		buf_str(&f->out), "\n  Link socket:                 /run/x/server1.link\n");
 	assert_contains(buf_str(&f->out), "\n  Database:                    db1:5432\n");
 	assert_contains(buf_str(&f->out), "\n  Phase:                       ready\n");
 	assert_contains(buf_str(&f->out), "\n  Stale after:                 60\n");
@@ -158,7 +160,9 @@ static void test_help(void **state)
 	assert_contains(buf_str(&f->out), "The same as 'cluster show members'.");
 	assert_int_equal(fixture_run(f, "help core show"), 0);
 	assert_null(strstr(buf_str(&f->out), "console dial"));
-	assert_fails(f, "help core shoo hints", "did you mean 'core show hints'?");
+	assert_fails(f, "help core shoo hints",
+		"No such command 'core shoo hints'; did you mean 'core show hints'?");
+	assert_fails(f, "help \"x y\"", "No such command '\"x y\"' ('help' lists all)");
 	json_t *list = fixture_json(f, "help");
 	assert_true(json_array_size(list) > 20);
 	json_decref(list);

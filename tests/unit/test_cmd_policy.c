@@ -10,6 +10,10 @@ static void test_show(void **state)
 		"Kind       Policy     Pattern\n"
 		"0 policies; what no pattern matches: devices aggregate, mailboxes latest\n");
 	fake_policy(n, KEY_DEVICE, "Custom:*", POLICY_LATEST);
+	assert_output(f, "policy show",
+		"Kind       Policy     Pattern\n"
+		"device     latest     Custom:*\n"
+		"1 policy; what no pattern matches: devices aggregate, mailboxes latest\n");
 	fake_policy(n, KEY_DEVICE, "PJSIP/1000", POLICY_LOCAL);
 	fake_policy(n, KEY_MAILBOX, "*@d", POLICY_SUM);
 	assert_output(f, "policy show",
@@ -64,6 +68,8 @@ static void test_refused(void **state)
 		"'devices' is no kind of key; kinds are device, mailbox");
 	assert_fails(f, "policy set device \"\" latest", "'' is no pattern: it is empty");
 	assert_fails(f, "policy set mailbox 1000 sum", "'1000' is no pattern: ");
+	assert_fails(f, "policy set device 'Custom:*' latest",
+		"Single quotes would be part of the pattern 'Custom:*': leave them out");
 	assert_fails(f, "policy set device x max",
 		"'max' is no policy of a device; policies are aggregate, latest, local");
 	assert_fails(f, "policy clear thing x", "'thing' is no kind of key");

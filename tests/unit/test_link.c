@@ -67,7 +67,16 @@ static void hello_that_is_wrong(void **state)
 			"file, "
 			"or entity_id = auto"},
 		{"\n", "protocol: line 1: unknown word \"\""},
-		{"GET / HTTP/1.1\r\n", "protocol: line 1: unknown word \"GET / HTTP/1.1\""},
+		{"GET / HTTP/1.1\r\n",
+			"protocol: line 1: unknown word \"GET / HTTP/1.1\"; a line "
+			"ends with a newline, without a carriage return"},
+		{"hello 1 - p 1 report\n", "protocol: line 1: unknown word \"hello 1 - p 1 "
+								   "report\"; fields are divided by tabs"},
+		{"hello\t1\t-\tp\t1\twatch\r\n",
+			"protocol: line 1: hello: unknown word \"watch\"; there are report, watch, "
+			"timeout=1 to 86400, window=1 to 1000000; a line ends with a newline, "
+			"without a "
+			"carriage return"},
 	};
 
 	(void)state;
