@@ -370,12 +370,19 @@ static void statement(
 		node_report_set(n, kind, key, v);
 }
 
+static void statement_count(struct line *line)
+{
+	line->link->statements++;
+	line->link->links->counters[LINK_STATEMENTS]++;
+}
+
 static void got_device(struct line *line)
 {
 	const char *state = line->field[1], *name = line->field[2], *why;
 	struct value v = {0};
 	bool removed = strcmp(state, "-") == 0;
 
+	statement_count(line);
 	if (!device_check(name, &why))
 		refuse(line, name, "no name of a device: %s", why);
 	else if (!removed && !state_parse(state, &v.state))
@@ -407,6 +414,7 @@ static void got_mailbox(struct line *line)
 	struct value v = {0};
 	bool removed;
 
+	statement_count(line);
 	if (!mailbox_join(line->field[4], line->field[5], key, &why))
 		refuse(line, line->field[4], "no name of a mailbox: %s", why);
 	else if (!counts_read(line->field + 1, &v, &removed))
@@ -536,8 +544,6 @@ static void got_line(struct link *l, char *text, size_t len)
 		broken(&line, "it has more than %d fields", MOST_FIELDS);
 	else
 		line_obey(&line);
-	l->statements += l->open && !l->over && strcmp(line.field[0], "hello") != 0;
-	l->links->counters[LINK_STATEMENTS] += l->open;
 }
 
 /* ---- in ---- */

@@ -1,6 +1,7 @@
 # README's session is what the programs print, its dialplan can be read, its SQL can be run.
 use lib 'tests/flow/lib';
 use Flow;
+use Link;
 
 my $readme = slurp("$Flow::ROOT/README.md");
 my ($demo) = slurp("$Flow::ROOT/scripts/demo") =~ /extensions\.conf" <<'END'\n(.*?)^END$/ms;
@@ -34,6 +35,31 @@ for my $step (@steps) {
     $done++;
 }
 cmp_ok($done, '>=', 6, 'the session has commands');
+
+# The link's session, in three parts: who watches says, who reports says and is told, who watches is told.
+{
+    my ($text) = $readme =~ /^## Telephone servers and other programs\n(.*?)^## /ms;
+    my @printf = $text =~ /printf '(.*?)'/g;
+    my @blocks = $text =~ /((?:^    [^\$ (].*\n)+)/mg;
+    my $say = sub { join '', map {s/\\t/\t/gr =~ s/\\n/\n/gr} @_ };
+    my $is_told = sub {
+        my ($link, $block, $name) = @_;
+        my $pattern = pattern_of(map {s/^    //r} split /\n/, $block);
+        $pattern =~ s/(?:\\ )+/\t/g;
+        $pattern =~ s/\bhost1\b/[^\t]+/g;
+        poll_until { contents_like($link->text, $pattern) } $name;
+    };
+    is(@printf, 4, 'the session of the link says four things');
+    my $watch = Link->connect_only($node{server2});
+    $watch->send($say->($printf[0]));
+    $watch->wait_for(qr/^end$/);
+    my $report = Link->connect_only($node{server1});
+    $report->send($say->(@printf[1, 2]));
+    $is_told->($report, $blocks[0], 'README: who reports is told that');
+    $watch->wait_for(qr/^device\t.*SIP\/1000$/);
+    $report->send($say->($printf[3]));
+    $is_told->($watch, $blocks[1], 'README: who watches is told that');
+}
 
 # The dialplan that it shows.
 my ($dialplan) = $readme =~ /^## Dialplan\n.*?^```\n(.*?)^```$/ms;

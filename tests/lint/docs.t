@@ -56,6 +56,9 @@ for my $link ($readme =~ /\]\(([^)#:\s]+)\)/g) {
     my @explained = $table =~ /^\| `(\w+)` \|/mg;
     my ($names) = slurp('src/node.c') =~ /names\[NODE_COUNTERS\] = \{(.*?)\};/s;
     is_deeply(\@explained, [$names =~ /"(\w+)"/g], 'docs/console.md explains the counters of src/node.c, in order');
+    ($table) = slurp('docs/console.md') =~ /^Of the link \(.*?\n(.*)\z/ms;
+    ($names) = slurp('src/link.c') =~ /names\[LINK_COUNTERS\] = \{(.*?)\};/s;
+    is_deeply([$table =~ /^\| `(\w+)` \|/mg], [$names =~ /"(\w+)"/g], '... and those of src/link.c');
 }
 
 # The manual knows every command and every option.

@@ -208,6 +208,7 @@ static void a_report(void **state)
 	told(l, "");
 	assert_int_equal(links_counter(links, LINK_REPORTS), 1);
 	assert_int_equal(links_counter(links, LINK_REFUSED), 0);
+	assert_int_equal(links_counter(links, LINK_STATEMENTS), 7);
 	link_free(l, "gone");
 	node_was_told("lost\n");
 }
