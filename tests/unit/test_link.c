@@ -525,7 +525,7 @@ static void who_is_linked(void **state)
 	assert_int_equal(s.pid, 4711);
 	assert_int_equal(s.uid, 42);
 	assert_int_equal(s.window, 7);
-	assert_int_equal(s.statements, 3);
+	assert_int_equal(s.statements, 2);
 	assert_int_equal(s.refused, 1);
 	links_status(links, 1, &s);
 	assert_string_equal(s.program, "");
