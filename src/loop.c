@@ -4,7 +4,6 @@
 #include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
@@ -160,40 +159,4 @@ void loop_timer_start(struct loop_timer *t, int64_t delay_ms)
 void loop_timer_stop(struct loop_timer *t)
 {
 	event_del(&t->event);
-}
-
-static bool backoff_seeded;
-
-void backoff_seed(unsigned seed)
-{
-	srandom(seed);
-	backoff_seeded = true;
-}
-
-/* Nodes that lost the same server must not come back in step: a seed of each one's own.
- */
-static int64_t backoff_random(int64_t below)
-{
-	unsigned seed;
-
-	if (!backoff_seeded) {
-		if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
-			seed = (unsigned)clock_mono_us();
-		backoff_seed(seed);
-	}
-	return random() % below;
-}
-
-int64_t backoff_next_ms(struct backoff *b)
-{
-	int64_t ms = b->next_ms ? b->next_ms : b->min_ms;
-
-	assert(b->min_ms > 0 && b->max_ms >= b->min_ms);
-	b->next_ms = ms * 2 < b->max_ms ? ms * 2 : b->max_ms;
-	return ms - ms / 4 + backoff_random(ms / 2 + 1);
-}
-
-void backoff_reset(struct backoff *b)
-{
-	b->next_ms = 0;
 }

@@ -25,14 +25,4 @@ void loop_timer_stop(struct loop_timer *t);
 /* Run `fire` once after this loop turn (freeing what a callback still holds). */
 void loop_defer(struct event_base *base, void (*fire)(void *arg), void *arg);
 
-/* Back-off with jitter: min, doubled at each call up to max, +-25 %. */
-struct backoff {
-	int64_t min_ms;
-	int64_t max_ms;
-	int64_t next_ms; /* 0: start at min */
-};
-int64_t backoff_next_ms(struct backoff *b);
-void backoff_reset(struct backoff *b);
-void backoff_seed(unsigned seed); /* for runs that must repeat; else it seeds itself */
-
 #endif

@@ -67,7 +67,6 @@ struct pgconn {
 	struct buf farewell;
 
 	struct query *first, **last;
-	int nqueries;
 	bool running;   /* the first is at the server ... */
 	bool preparing; /* ... only to be prepared for now */
 	PGresult *result;
@@ -130,7 +129,6 @@ static struct query *queue_pop(struct pgconn *c)
 	c->first = q->next;
 	if (!c->first)
 		c->last = &c->first;
-	c->nqueries--;
 	return q;
 }
 
@@ -140,7 +138,6 @@ static struct query *queue_take(struct pgconn *c)
 
 	c->first = NULL;
 	c->last = &c->first;
-	c->nqueries = 0;
 	return all;
 }
 
@@ -891,7 +888,6 @@ void pgconn_send(struct pgconn *c, const struct pgconn_query *from)
 	q = query_copy(from);
 	*c->last = q;
 	c->last = &q->next;
-	c->nqueries++;
 	conn_send_next(c);
 }
 
@@ -909,9 +905,4 @@ void pgconn_listen(struct pgconn *c, const char *channel,
 	q.sql = sql;
 	pgconn_send(c, &q);
 	free(sql);
-}
-
-int pgconn_unsent_or_running(const struct pgconn *c)
-{
-	return c->nqueries;
 }

@@ -85,6 +85,5 @@ void pgconn_send(struct pgconn *c, const struct pgconn_query *q);
 /* LISTEN, with the channel's name quoted. Queued as pgconn_send(). */
 void pgconn_listen(struct pgconn *c, const char *channel,
 	void (*done)(void *arg, PGresult *res), void *arg);
-int pgconn_unsent_or_running(const struct pgconn *c);
 
 #endif

@@ -190,51 +190,6 @@ static void test_stop_before_run(void **state)
 	run();
 }
 
-static void test_backoff_doubles_up_to_max(void **state)
-{
-	struct backoff b = {.min_ms = 100, .max_ms = 1000};
-	int64_t want[] = {100, 200, 400, 800, 1000, 1000, 1000};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
-		int64_t ms = backoff_next_ms(&b);
-
-		assert_in_range(ms, want[i] * 3 / 4, want[i] * 5 / 4);
-	}
-	backoff_reset(&b);
-	assert_in_range(backoff_next_ms(&b), 75, 125);
-}
-
-static void test_backoff_has_jitter_that_a_seed_repeats(void **state)
-{
-	int64_t first[20], low = INT64_MAX, high = 0;
-
-	(void)state;
-	for (int run_no = 0; run_no < 2; run_no++) {
-		backoff_seed(42);
-		for (int i = 0; i < 20; i++) {
-			struct backoff b = {.min_ms = 1000, .max_ms = 1000};
-			int64_t ms = backoff_next_ms(&b);
-
-			if (run_no == 0)
-				first[i] = ms;
-			assert_int_equal(ms, first[i]);
-			low = ms < low ? ms : low;
-			high = ms > high ? ms : high;
-		}
-	}
-	assert_true(high - low > 200);
-}
-
-static void test_smallest_backoff(void **state)
-{
-	struct backoff b = {.min_ms = 1, .max_ms = 1};
-
-	(void)state;
-	for (int i = 0; i < 10; i++)
-		assert_int_equal(backoff_next_ms(&b), 1);
-}
-
 static void test_clocks(void **state)
 {
 	int64_t a = clock_mono_us(), b = clock_mono_us();
@@ -257,9 +212,6 @@ int main(void)
 		TEST(test_deferred_runs_afterwards_and_in_order),
 		TEST(test_nothing_deferred_is_lost_at_the_end),
 		TEST(test_stop_before_run),
-		TEST(test_backoff_doubles_up_to_max),
-		TEST(test_backoff_has_jitter_that_a_seed_repeats),
-		TEST(test_smallest_backoff),
 		TEST(test_clocks),
 	};
 
