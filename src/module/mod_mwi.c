@@ -74,7 +74,7 @@ static bool shown_now(const char *id, struct counts *counts, struct ast_eid *eid
 }
 
 /* The state store keeps a remote writer's counts for ever: deleted as the local one's. */
-static void delete (const char *id)
+static void take_away(const char *id)
 {
 	export_expect_delete(id, true);
 	if (ast_delete_mwi_state_full(id, NULL, NULL) != 0)
@@ -93,7 +93,7 @@ static void show_nothing(const char *id)
 		return;
 	if (!counts_same(&now, &none))
 		publish(id, &none, &eid);
-	delete (id);
+	take_away(id);
 }
 
 /* Equal counts are not published: that would be one more NOTIFY to each phone. */

@@ -86,8 +86,9 @@ static void tell_truth(const char *device)
 	int tries;
 
 	tell(device, told);
-	for (tries = 0; tries < TRUTH_TRIES && slot_sum(device, &now) && now != told;
-		 tries++) {
+	for (tries = 0; tries < TRUTH_TRIES; tries++) {
+		if (!slot_sum(device, &now) || now == told)
+			break;
 		tell(device, now);
 		told = now;
 	}

@@ -367,11 +367,10 @@ static void seen_set(struct seen *s, const char *key, const char *value)
 
 static void seen_line(struct seen *s, char *line)
 {
-	char *f[8], key[120], value[40] = "";
+	char *f[8], *save = NULL, *w, key[120], value[40] = "";
 	int n = 0;
 
-	for (char *save = NULL, *w = strtok_r(line, "\t", &save); w && n < 8;
-		 w = strtok_r(NULL, "\t", &save))
+	for (w = strtok_r(line, "\t", &save); w && n < 8; w = strtok_r(NULL, "\t", &save))
 		f[n++] = w;
 	if (strcmp(f[0], "begin") == 0) {
 		s->n = 0;
@@ -392,10 +391,9 @@ static void seen_line(struct seen *s, char *line)
 
 static void seen_lines(struct seen *s, struct link *l, size_t most)
 {
-	char *lines = mem_strdup(pull(l, most));
+	char *lines = mem_strdup(pull(l, most)), *save = NULL, *line;
 
-	for (char *save = NULL, *line = strtok_r(lines, "\n", &save); line;
-		 line = strtok_r(NULL, "\n", &save))
+	for (line = strtok_r(lines, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
 		seen_line(s, line);
 	free(lines);
 }

@@ -397,6 +397,7 @@ static void a_twin_is_refused_and_takes_over(void **arg)
 
 static void takes_over_as_soon_as_the_holder_is_told_dead(void **arg)
 {
+	struct cache_entity *frozen;
 	struct peer *twin;
 
 	(void)arg;
@@ -406,10 +407,8 @@ static void takes_over_as_soon_as_the_holder_is_told_dead(void **arg)
 	run_s(2.5);
 	expect_phase(twin, NODE_REFUSED);
 	port_freeze(peers[0].port, true);
-	for (int i = 0;
-		 i < 300 &&
-		 cache_entity_find(node_cache(peers[1].node), &peers[0].id)->head.alive;
-		 i++)
+	frozen = cache_entity_find(node_cache(peers[1].node), &peers[0].id);
+	for (int i = 0; i < 300 && frozen->head.alive; i++)
 		run_s(0.05);
 	run_s(0.2);
 	expect_phase(twin, NODE_READY);
