@@ -305,6 +305,17 @@ static void link_open(struct link *l)
 	}
 }
 
+static void hello_version(struct line *line)
+{
+	char *theirs = shown(line->field[1]);
+
+	broken(line,
+		"hello: this node speaks version 1 of the link, the telephone server version "
+		"%.20s: install both from the same pgdevstate",
+		theirs);
+	free(theirs);
+}
+
 static void got_hello(struct line *line)
 {
 	struct link *l = line->link;
@@ -315,7 +326,7 @@ static void got_hello(struct line *line)
 		return;
 	}
 	if (strcmp(line->field[1], "1") != 0) {
-		broken(line, "hello: another version of the protocol; here it is 1");
+		hello_version(line);
 		return;
 	}
 	if (!hello_names(line))

@@ -75,20 +75,16 @@ void link_wake(void)
 		ast_debug(3, "the link's thread is awake\n");
 }
 
-/* A node that refuses us has to be told otherwise; one that is away comes back. */
-static bool is_refusal(const char *reason)
-{
-	return strncmp(reason, "the node says: ", 15) == 0 ||
-		   strncmp(reason, "entity id mismatch", 18) == 0;
-}
-
-/* The same reason again and again is said once. */
+/*
+ * The same reason again and again is said once. A node that refuses us has to be told
+ * otherwise; one that is away comes back.
+ */
 static void log_down(const char *reason, bool was_up)
 {
 	if (!was_up && strcmp(reason, last_reason) == 0)
 		return;
 	ast_copy_string(last_reason, reason, sizeof(last_reason));
-	if (is_refusal(reason))
+	if (session.refused)
 		ast_log(LOG_ERROR, "No link to the node at %s: %s. Trying again\n",
 			options.socket, reason);
 	else if (was_up)
@@ -121,6 +117,7 @@ static void drop(const char *reason, int64_t now)
 	retry_at_ms = now + retry_next(&backoff, (uint32_t)ast_random());
 	log_down(text, was_up);
 }
+	session.refused = false;
 
 /* -1: errno. */
 static int socket_connect(const char *path)
@@ -153,7 +150,13 @@ static void connect_when_due(int64_t now)
 {
 	char reason[120];
 
-	if (fd >= 0 || (now < retry_at_ms && !hurry) || said_goodbye)
+	/*
+	 * pbx_config reads a device's state first and adds the hint to those that hear of
+	 * changes later: a fact that came in between would be lost on it for good.
+	 */
+	if (!ast_fully_booted || said_goodbye)
+		return;
+	if (fd >= 0 || (now < retry_at_ms && !hurry))
 		return;
 	hurry = false;
 	out.len = 0;
@@ -189,10 +192,9 @@ static void flush(void)
 	}
 }
 
-/* A full report begins when Asterisk is complete: before, much would be missing. */
 static void begin_report(void)
 {
-	if (!report_due || !ast_fully_booted || !line_out_room(&out))
+	if (!report_due || !line_out_room(&out))
 		return;
 	if (!readopted)
 		import_readopt();
@@ -302,6 +304,7 @@ static bool take_control(const struct line *l, int64_t now)
 		return false;
 	}
 	if (l->word == LINE_HELLO) {
+	session.refused = true;
 		if (!is_right_node(l, why, sizeof(why))) {
 			drop(why, now);
 			return false;
@@ -431,7 +434,8 @@ static int wait_ms(enum turn turn, int64_t now)
 		return 0;
 	if (turn == TURN_PACED)
 		return (int)MAX(pace.next_ms - now, 1);
-	if (mail_is_waiting() || (report_due && session.phase == SESSION_UP))
+	if (mail_is_waiting() || !ast_fully_booted ||
+		(report_due && session.phase == SESSION_UP))
 		until = now + SOON_MS;
 	if (fd < 0)
 		until = MIN(until, retry_at_ms);
@@ -545,6 +549,7 @@ bool link_start(const struct mod_options *o)
 
 void link_stop(void)
 {
+	session_end(&session, ast_fully_booted ? "" : "Asterisk is still starting", now_ms());
 	ast_mutex_lock(&lock);
 	stop = true;
 	say_goodbye();

@@ -57,10 +57,10 @@ static bool take_hello(struct session *s, const struct line *l, int64_t now_ms)
 	if (s->phase == SESSION_UP)
 		return drop(s, "the node said hello twice");
 	if (strcmp(l->why, "1") != 0) {
+		s->refused = true;
 		snprintf(s->reason, sizeof(s->reason),
 			"the node speaks version %.20s of the link, this module version %d: install "
-			"both "
-			"from one pgdevstate",
+			"both from the same pgdevstate",
 			l->why, LINE_VERSION);
 		return false;
 	}
@@ -72,8 +72,11 @@ static bool take_hello(struct session *s, const struct line *l, int64_t now_ms)
 	return true;
 }
 
+/* In place of a hello it is a refusal, unless the node only stops. */
 static bool take_bye(struct session *s, const struct line *l)
 {
+	s->refused = s->phase == SESSION_GREETING && l->name[0] &&
+				 strcmp(l->name, SESSION_NODE_STOPS) != 0;
 	if (l->name[0])
 		snprintf(s->reason, sizeof(s->reason), "the node says: %.200s", l->name);
 	else

@@ -16,6 +16,8 @@
 #define SESSION_PING_MS    5000  /* silent for so long: ping */
 #define SESSION_SILENCE_MS 15000 /* heard nothing for so long: the node is given up */
 
+#define SESSION_NODE_STOPS "the node stops" /* its goodbye to all, when it does */
+
 enum session_phase { SESSION_DOWN, SESSION_GREETING, SESSION_UP, SESSION_PHASES };
 const char *session_phase_name(enum session_phase phase);
 
@@ -24,6 +26,7 @@ struct session {
 	int64_t since_ms, heard_ms, pinged_ms;
 	bool dumping; /* between begin and end */
 	bool fresh;   /* a dump is complete: what we have is what the node has */
+	bool refused; /* it does not want us as we are: somebody has to change something */
 	unsigned unacked;
 	unsigned long pings;
 	struct bucket idle; /* lines that are not facts */
@@ -45,7 +48,7 @@ bool session_take(struct session *s, const struct line *l, int64_t now_ms);
 bool session_tick(struct session *s, struct line_out *out, int64_t now_ms);
 /* When session_tick() has something to do. */
 int64_t session_next_ms(const struct session *s);
-/* So many facts are done; told when there are enough, or `all`. */
+/* So many facts are done; told when there are enough, or, where it is idle, `all`. */
 void session_ack(struct session *s, struct line_out *out, bool all);
 
 #endif

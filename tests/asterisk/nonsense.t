@@ -79,7 +79,7 @@ for my $left ('Custom:dump', 'Custom:x', 'Custom:y', 'Custom:mind') {
     shows($server, $left, 'UNKNOWN');
 }
 my $log = slurp($server->{log});
-for my $words (qr/entity id/i, qr/version/i) {
+for my $words (qr/entity id/i, qr/node speaks version 99 of the link, this module version 1: install both/) {
     like($log, qr/pgdevstate[^\n]*$words|mod_\w+\.c[^\n]*$words/, "the log has a message about: $words");
 }
 like($server->cli('module unload res_pgdevstate.so'), qr/Unloaded/, 'the module can be unloaded');

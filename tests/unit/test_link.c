@@ -48,7 +48,8 @@ static void hello_that_is_wrong(void **state)
 		{"hello\t1\t-\tpbx\n",
 			"protocol: line 1: hello has 4 fields, it needs 5 or more"},
 		{"hello\t2\t-\tpbx\t1\n",
-			"protocol: line 1: hello: another version of the protocol; here it is 1"},
+			"protocol: line 1: hello: this node speaks version 1 of the link, the "
+			"telephone server version 2: install both from the same pgdevstate"},
 		{"hello\t1\tx\tpbx\t1\n",
 			"protocol: line 1: hello: no entity id: it is six bytes, "
 			"like 01:23:45:67:89:ab, or -"},

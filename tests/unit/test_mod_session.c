@@ -81,10 +81,30 @@ static void test_first_line(void **state)
 	dropped("220 mail.example.org ESMTP", "not hello");
 	start(1000);
 	dropped("bye\tentity id mismatch: x", "the node says: entity id mismatch: x");
+	assert_true(s.refused);
 	start(1000);
 	dropped("bye", "said goodbye");
+	assert_false(s.refused);
 	start(1000);
-	dropped("hello\t2\twhatever", "speaks version 2 of the link");
+	dropped("hello\t2\twhatever",
+		"the node speaks version 2 of the link, this module version 1: install both from "
+		"the same pgdevstate");
+	assert_true(s.refused);
+}
+
+/* A node that stops is no error, whenever it says so; nor is one that drops a link. */
+static void test_orderly(void **state)
+{
+	(void)state;
+	start(1000);
+	dropped("bye\tthe node stops", "the node says: the node stops");
+	assert_false(s.refused);
+	greet(1000);
+	dropped("bye\tthe node stops", "the node says: the node stops");
+	assert_false(s.refused);
+	greet(1000);
+	dropped("bye\tnothing was heard of it for 30 s", "nothing was heard");
+	assert_false(s.refused);
 }
 
 static void test_dump(void **state)
@@ -197,6 +217,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hello),
 		cmocka_unit_test(test_first_line),
+		cmocka_unit_test(test_orderly),
 		cmocka_unit_test(test_dump),
 		cmocka_unit_test(test_window),
 		cmocka_unit_test(test_ack),
