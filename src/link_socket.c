@@ -64,14 +64,38 @@ static size_t unread(const struct client *cl)
 	return evbuffer_get_length(bufferevent_get_output(cl->bev));
 }
 
+static void client_wake(struct client *cl)
+{
+	if (cl->woken)
+		return;
+	cl->woken = true;
+	loop_timer_start(cl->socket->pump, 0);
+}
+
+/* At once as much as goes: a turn of the loop less. What was taken of it. */
+static size_t client_send(struct client *cl, const struct buf *out)
+{
+	ssize_t n = 0;
+
+	if (unread(cl) == 0 && out->len > 0)
+		n = send(
+			bufferevent_getfd(cl->bev), out->data, out->len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return n > 0 ? (size_t)n : 0;
+}
+
 static void client_fill(struct client *cl)
 {
 	struct buf out = {0};
+	size_t sent;
 
 	if (unread(cl) >= MOST_BYTES / 2)
 		return;
 	link_pull(cl->link, &out, MOST_BYTES - unread(cl));
-	bufferevent_write(cl->bev, buf_str(&out), out.len);
+	sent = client_send(cl, &out);
+	if (sent < out.len)
+		bufferevent_write(cl->bev, out.data + sent, out.len - sent);
+	else if (sent >= MOST_BYTES)
+		client_wake(cl); /* there may be more */
 	buf_clear(&out);
 }
 
@@ -177,14 +201,6 @@ static void pump(void *arg)
 		if (cl->lost)
 			client_free(cl);
 	}
-}
-
-static void client_wake(struct client *cl)
-{
-	if (cl->woken)
-		return;
-	cl->woken = true;
-	loop_timer_start(cl->socket->pump, 0);
 }
 
 static void on_wake(void *arg, struct link *l)
