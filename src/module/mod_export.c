@@ -21,10 +21,10 @@
 AST_MUTEX_DEFINE_STATIC(lock);
 static struct queue changed[MOD_EVENTS];
 static struct queue deletes; /* mailboxes that we delete: not this server's word */
-static void (*wake_link)(void);
+static void (*changed_here)(enum mod_event event);
 static struct stasis_subscription *devices_sub, *mwi_sub;
 
-/* The link's thread only. */
+/* Behind the link's lock. */
 static struct queue due[MOD_EVENTS]; /* of the full report */
 static bool reporting;
 
@@ -37,7 +37,7 @@ static void put(enum mod_event event, const char *name, const struct counts *cou
 	queue_put(&changed[event], name, counts);
 	ast_mutex_unlock(&lock);
 	if (first)
-		wake_link();
+		changed_here(event);
 }
 
 static struct queue_entry *take(enum mod_event event)
@@ -141,7 +141,7 @@ static struct stasis_subscription *subscribe(struct stasis_topic *topic,
 	return sub;
 }
 
-bool export_start(void (*wake)(void))
+bool export_start(void (*has_changed)(enum mod_event event))
 {
 	int e;
 
@@ -151,7 +151,7 @@ bool export_start(void (*wake)(void))
 	}
 	queue_init(&deletes, QUEUE_MAX);
 	reporting = false;
-	wake_link = wake;
+	changed_here = has_changed;
 	devices_sub = subscribe(
 		ast_device_state_topic_all(), heard_device, ast_device_state_message_type());
 	mwi_sub = subscribe(ast_mwi_topic_all(), heard_box, ast_mwi_state_type());
@@ -361,6 +361,35 @@ static bool has_overflown(void)
 	over = changed[EVENT_DEVICE_STATE].overflow || changed[EVENT_MWI].overflow;
 	ast_mutex_unlock(&lock);
 	return over;
+}
+
+/* It goes back: this one is for the link's thread. */
+static bool is_for_later(struct queue_entry *e)
+{
+	struct device *d = mod_facts_find(&tables_lock()->facts, e->name);
+	bool later = d && d->adopted;
+
+	tables_unlock();
+	if (!later)
+		return false;
+	ast_mutex_lock(&lock);
+	queue_put(&changed[EVENT_DEVICE_STATE], e->name, NULL);
+	ast_mutex_unlock(&lock);
+	return true;
+}
+
+bool export_devices(const struct mod_options *options, struct line_out *out)
+{
+	struct queue_entry *e;
+	bool later = reporting || has_overflown();
+
+	while (!later && line_out_room(out) && (e = take(EVENT_DEVICE_STATE))) {
+		later = is_for_later(e);
+		if (!later)
+			say_device(options, e->name, out, false);
+		queue_entry_free(e);
+	}
+	return !later && line_out_room(out);
 }
 
 bool export_pump(const struct mod_options *options, struct line_out *out)

@@ -11,8 +11,8 @@
 #include "mod_line.h"
 #include "mod_options.h"
 
-/* `wake` is called from Asterisk's threads when there is something to send. */
-bool export_start(void (*wake)(void));
+/* `has_changed` is called by Asterisk's threads when there is something to send. */
+bool export_start(void (*has_changed)(enum mod_event event));
 /* No callback runs any more when it returns. */
 void export_stop(void);
 
@@ -23,6 +23,11 @@ bool export_reporting(void);
 void export_reset(void);
 /* As much as `out` takes. False: a queue ran over, a full report is needed. */
 bool export_pump(const struct mod_options *options, struct line_out *out);
+/*
+ * Devices that changed, said by any thread with the link's lock. False: not all; some are
+ * for export_pump(), as those are whose merged value may have to be put back.
+ */
+bool export_devices(const struct mod_options *options, struct line_out *out);
 /* Without a link: mailboxes' counts are noted and imported values put back. */
 void export_idle(const struct mod_options *options);
 

@@ -2,8 +2,8 @@
  * Stage 1, in Asterisk: the link to the node: a thread of its own with a unix socket.
  *
  * A turn: say what is due, hear what came as fast as Asterisk's consumers take it, wait.
- * The lock is for what the console reads and for goodbyes; it is not held in poll() nor
- * while something is imported.
+ * The lock is for what the console reads, for goodbyes, and for Asterisk's threads that
+ * say a change themselves; it is not held in poll() nor while something is imported.
  */
 #include "asterisk.h"
 
@@ -49,7 +49,7 @@ static int64_t
 static unsigned int ping_number, ping_sent, ping_heard;
 static int64_t ping_us;
 
-/* The thread's. */
+/* The thread's; what say() needs is changed with the lock only. */
 static struct mod_options options;
 static struct line_reader in;
 static struct pace pace;
@@ -57,6 +57,7 @@ static struct retry backoff;
 static int64_t retry_at_ms;
 static bool report_due, readopted;
 static bool mute; /* the node takes nothing any more */
+static bool idle; /* nothing happened for a while: the last facts are acknowledged */
 static char last_reason[256];
 
 static pthread_t thread = AST_PTHREADT_NULL;
@@ -67,7 +68,7 @@ static int64_t now_ms(void)
 	return clock_mono_us() / 1000;
 }
 
-void link_wake(void)
+static void link_wake(void)
 {
 	uint64_t one = 1;
 
@@ -116,8 +117,8 @@ static void drop(const char *reason, int64_t now)
 	export_reset();
 	retry_at_ms = now + retry_next(&backoff, (uint32_t)ast_random());
 	log_down(text, was_up);
-}
 	session.refused = false;
+}
 
 /* -1: errno. */
 static int socket_connect(const char *path)
@@ -140,7 +141,7 @@ static void greet(int64_t now)
 	char id[ENTITY_ID_TEXT];
 
 	line_reader_init(&in);
-	mute = false;
+	mute = idle = false;
 	ast_eid_to_str(id, sizeof(id), &ast_eid_default);
 	session_greet(&session, id, ast_get_version(), &out, now);
 	report_due = true;
@@ -232,9 +233,34 @@ static void say(int64_t now)
 		if (!report_due)
 			report_due = !export_pump(&options, &out);
 		reported |= was && !export_reporting();
-		session_ack(&session, &out, in.begin == in.end);
+		session_ack(&session, &out, idle);
 	}
 	flush();
+}
+
+/*
+ * A device changed: said at once by the thread that heard of it, if nothing is in the
+ * way; waking another one costs more than all the rest here.
+ */
+static bool say_now(void)
+{
+	bool done = false;
+
+	if (ast_mutex_trylock(&lock) != 0)
+		return false;
+	if (!stop && !said_goodbye && !mute && !report_due && session.phase == SESSION_UP &&
+		out.len == 0)
+		done = export_devices(&options, &out);
+	flush();
+	done = done && out.len == 0;
+	ast_mutex_unlock(&lock);
+	return done;
+}
+
+void link_changed(enum mod_event event)
+{
+	if (event != EVENT_DEVICE_STATE || !say_now())
+		link_wake();
 }
 
 static void take_reload(int64_t now)
@@ -278,6 +304,7 @@ static bool is_right_node(const struct line *l, char *why, size_t size)
 
 	if (memcmp(l->entity.bytes, ast_eid_default.eid, sizeof(l->entity.bytes)) == 0)
 		return true;
+	session.refused = true;
 	ast_eid_to_str(mine, sizeof(mine), &ast_eid_default);
 	snprintf(why, size,
 		"entity id mismatch: Asterisk has %s, the node has %s: set entity_id=auto or "
@@ -304,7 +331,6 @@ static bool take_control(const struct line *l, int64_t now)
 		return false;
 	}
 	if (l->word == LINE_HELLO) {
-	session.refused = true;
 		if (!is_right_node(l, why, sizeof(why))) {
 			drop(why, now);
 			return false;
@@ -444,23 +470,23 @@ static int wait_ms(enum turn turn, int64_t now)
 	return (int)MAX(until - now, 1);
 }
 
-static void wait_turn(enum turn turn, int64_t now)
+/* `more` waits for the socket; what is added later wakes us. */
+static void wait_turn(enum turn turn, bool more, int64_t now)
 {
 	struct pollfd p[2] = {{.fd = wake_fd, .events = POLLIN}, {.fd = fd}};
 	uint64_t count;
 
-	p[1].events =
-		(short)((turn == TURN_PACED ? 0 : POLLIN) | (out.len > 0 ? POLLOUT : 0));
-	if (turn == TURN_PACED && out.len == 0)
+	p[1].events = (short)((turn == TURN_PACED ? 0 : POLLIN) | (more ? POLLOUT : 0));
+	if (turn == TURN_PACED && !more)
 		p[1].fd = -1; /* a closed socket would wake us without end */
-	poll(p, 2, wait_ms(turn, now));
+	idle = poll(p, 2, wait_ms(turn, now)) == 0 && turn == TURN_IDLE;
 	if ((p[0].revents & POLLIN) && read(wake_fd, &count, sizeof(count)) < 0)
 		ast_debug(3, "nothing to read from the link's wake-up\n");
 }
 
 static void *run(void *unused)
 {
-	bool ends = false, quiet;
+	bool ends = false, quiet, more;
 
 	while (!ends) {
 		int64_t now = now_ms();
@@ -473,6 +499,7 @@ static void *run(void *unused)
 		connect_when_due(now);
 		say(now);
 		quiet = said_goodbye;
+		more = out.len > 0;
 		ast_mutex_unlock(&lock);
 		if (ends)
 			break;
@@ -485,7 +512,7 @@ static void *run(void *unused)
 		turn = hear(now);
 		mail_put_back(session.fresh, now);
 		forget_stale(now);
-		wait_turn(turn, now);
+		wait_turn(turn, more, now);
 	}
 	return NULL;
 }
@@ -522,6 +549,7 @@ void link_goodbye(void)
 static void reset(const struct mod_options *o)
 {
 	session_init(&session);
+	session_end(&session, ast_fully_booted ? "" : "Asterisk is still starting", now_ms());
 	line_reader_init(&in);
 	pace_init(&pace);
 	retry_reset(&backoff);
@@ -537,7 +565,9 @@ static void reset(const struct mod_options *o)
 
 bool link_start(const struct mod_options *o)
 {
+	ast_mutex_lock(&lock);
 	reset(o);
+	ast_mutex_unlock(&lock);
 	ast_cond_init(&ponged, NULL);
 	wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (wake_fd >= 0 && ast_pthread_create_background(&thread, NULL, run, NULL) == 0)
@@ -549,7 +579,6 @@ bool link_start(const struct mod_options *o)
 
 void link_stop(void)
 {
-	session_end(&session, ast_fully_booted ? "" : "Asterisk is still starting", now_ms());
 	ast_mutex_lock(&lock);
 	stop = true;
 	say_goodbye();

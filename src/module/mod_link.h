@@ -16,8 +16,8 @@ bool link_start(const struct mod_options *options);
 void link_stop(void);
 /* Asterisk exits: says goodbye if that is possible at once. */
 void link_goodbye(void);
-/* There is something to send. Any thread. */
-void link_wake(void);
+/* There is something to send. Any thread that holds no lock of this module's. */
+void link_changed(enum mod_event event);
 void link_reload(const struct mod_options *options);
 
 struct link_status {

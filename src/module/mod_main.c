@@ -79,7 +79,7 @@ static int load_module(void)
 		return AST_MODULE_LOAD_DECLINE;
 	init(&options);
 	import_recall();
-	if (!export_start(link_wake) || !link_start(&options)) {
+	if (!export_start(link_changed) || !link_start(&options)) {
 		link_stop();
 		export_stop();
 		clear();

@@ -1,7 +1,7 @@
 /*
  * Stage 1, in Asterisk: what the module knows, behind one lock. The link's thread writes,
- * the console reads. The lock is never held while something waits; Asterisk's own locks
- * are taken inside it, never the other way round.
+ * and, what this server says, Asterisk's; the console reads. The lock is never held while
+ * something waits; Asterisk's own locks are taken inside it, never the other way round.
  */
 #ifndef MOD_TABLES_H
 #define MOD_TABLES_H
