@@ -31,6 +31,10 @@ for my $file (@c, @headers) {
     unlike($text, qr/^typedef\s+(?:struct|union|enum)\b[^(]*;/m, "$file makes no typedef of a struct");
     unlike($text, qr/[ \t]$/m, "$file has no blanks at the ends of lines");
 }
+# clang-format 14 and 19 indent what follows differently.
+unlike(slurp($_) =~ s{ /\*.*?\*/$}{}gmr, qr/^\t+for \(.*[^{)\n]$/m, "$_ has for (...) on one line")
+    for @c, @headers, tree_files(qr{^tests/.*\.[ch]$});
+
 for my $file (@headers) {
     my ($name) = $file =~ m{([^/]+)\.h$};
     my $guard = uc($name) . '_H';
