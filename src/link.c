@@ -379,6 +379,10 @@ static void statement(
 		refuse(line, key, "there are %d devices and mailboxes already", LINK_MAX_KEYS);
 	else
 		node_report_set(n, kind, key, v);
+	if (v && line->link->watch) {
+		facts_again(line->link, kind, key);
+		wake(line->link);
+	}
 }
 
 static void statement_count(struct line *line)
@@ -447,6 +451,7 @@ static void got_ack(struct line *line)
 		return;
 	}
 	l->unacked -= n < l->unacked ? n : l->unacked;
+	l->full_us = 0;
 	wake(l);
 }
 
@@ -590,13 +595,23 @@ void link_input(struct link *l, const char *bytes, size_t len, int64_t now_us)
 	}
 }
 
+/* It takes facts, but acknowledges none and says nothing: 0: not so. */
+static int64_t ack_deadline_us(const struct link *l)
+{
+	if (l->full_us == 0)
+		return 0;
+	return (l->full_us > l->heard_us ? l->full_us : l->heard_us) + LINK_ACK_S * S_US;
+}
+
 int64_t link_deadline_us(const struct link *l)
 {
+	int64_t ack = ack_deadline_us(l), silence = l->heard_us + l->timeout_us;
+
 	if (l->over)
 		return 0;
 	if (!l->open)
 		return l->since_us + LINK_HELLO_S * S_US;
-	return l->timeout_us ? l->heard_us + l->timeout_us : 0;
+	return l->timeout_us && (ack == 0 || silence < ack) ? silence : ack;
 }
 
 void link_timer(struct link *l, int64_t now_us)
@@ -606,7 +621,10 @@ void link_timer(struct link *l, int64_t now_us)
 	node_now(l->links->node, now_us);
 	if (deadline == 0 || now_us < deadline)
 		return;
-	if (l->open)
+	if (l->open && deadline == ack_deadline_us(l))
+		link_bye(
+			l, "it acknowledges nothing: its window has been full for %d s", LINK_ACK_S);
+	else if (l->open)
 		link_bye(l, "nothing was heard of it for %d s", (int)(l->timeout_us / S_US));
 	else
 		link_bye(l, "it said no hello for %d s", LINK_HELLO_S);

@@ -27,6 +27,7 @@
 #define LINK_MAX_WATCHERS 16
 #define LINK_MAX_KEYS     200000 /* that a telephone server may have said */
 #define LINK_HELLO_S      10     /* to say hello in */
+#define LINK_ACK_S        60     /* its window is full and it says nothing: dropped */
 
 struct link;
 struct links; /* all links of a node */

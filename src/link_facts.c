@@ -90,6 +90,18 @@ void facts_touch(struct link *l, enum key_kind kind, const char *key)
 	key_dirty(&l->facts, key_get(&l->facts, kind, key));
 }
 
+/* Its own word has taken the place of the one value that it was told. */
+void facts_again(struct link *l, enum key_kind kind, const char *key)
+{
+	struct fact_key *k;
+
+	HASH_FIND(hh, l->facts.keys[kind], key, strlen(key), k);
+	if (!k || k->nfacts == 0 || k->form == FACT_EACH)
+		return;
+	k->again = true;
+	key_dirty(&l->facts, k);
+}
+
 struct dump_of {
 	struct facts *facts;
 	enum key_kind kind;
@@ -268,11 +280,12 @@ static bool place_step(
 		print_fact(l, out, k, b, false);
 		facts_insert(k, at, b);
 	} else {
-		if (fact_same(k, a, b))
+		if (fact_same(k, a, b) && !k->again)
 			return false;
 		*a = *b;
 		print_fact(l, out, k, b, false);
 	}
+	k->again = false;
 	return true;
 }
 
@@ -437,12 +450,19 @@ static void keys_pull(struct link *l, struct buf *out, size_t most)
 	}
 }
 
-void facts_pull(struct link *l, struct buf *out, size_t most)
+/* Since when does the window keep facts back? */
+static void full_note(struct link *l)
+{
+	if (facts_have_room(l) || !facts_wait(l))
+		l->full_us = 0;
+	else if (l->full_us == 0)
+		l->full_us = node_time_us(l->links->node);
+}
+
+static void all_pull(struct link *l, struct buf *out, size_t most)
 {
 	struct facts *f = &l->facts;
 
-	if (!facts_wait(l))
-		return;
 	if (f->dump == DUMP_WANTED) {
 		buf_adds(out, "begin\n");
 		f->dump = DUMP_BEGUN;
@@ -455,4 +475,11 @@ void facts_pull(struct link *l, struct buf *out, size_t most)
 		buf_adds(out, "end\n");
 		f->dump = DUMP_NONE;
 	}
+}
+
+void facts_pull(struct link *l, struct buf *out, size_t most)
+{
+	if (facts_wait(l))
+		all_pull(l, out, most);
+	full_note(l);
 }

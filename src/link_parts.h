@@ -26,6 +26,8 @@ struct fact_key { /* of one link: what it was told last of a key */
 	UT_hash_handle hh;
 	TAILQ_ENTRY(fact_key) entry;
 	bool dirty, in_dump;
+	bool again; /* it showed its own word since: told once more, also when it is the same
+				 */
 	enum key_kind kind;
 	enum fact_form form;
 	int nfacts;
@@ -70,6 +72,7 @@ struct link {
 	char *program, *version;
 	int64_t timeout_us, heard_us, since_us;
 	int window, unacked; /* window 0: none */
+	int64_t full_us;     /* since when the window is full; 0: it is not */
 	int64_t statements, refused, nfacts;
 	char last_refused[400];
 	struct facts facts;
@@ -97,6 +100,7 @@ struct links {
 void facts_init(struct facts *f);
 void facts_clear(struct facts *f);
 void facts_touch(struct link *l, enum key_kind kind, const char *key);
+void facts_again(struct link *l, enum key_kind kind, const char *key);
 void facts_dump(struct link *l);            /* all anew */
 bool facts_wait(const struct link *l);      /* is there anything to be told? */
 bool facts_have_room(const struct link *l); /* as far as the window goes */

@@ -279,6 +279,11 @@ void node_now(struct node *n, int64_t now_us)
 	n->now_us = now_us;
 }
 
+int64_t node_time_us(const struct node *n)
+{
+	return n->now_us;
+}
+
 void node_start(struct node *n, int64_t now_us)
 {
 	n->now_us = now_us;

@@ -52,6 +52,7 @@ void node_start(struct node *n, int64_t now_us);
 void node_timer(struct node *n, int64_t now_us);
 int64_t node_next_us(const struct node *n);
 void node_now(struct node *n, int64_t now_us); /* before events() and the calls below */
+int64_t node_time_us(const struct node *n);    /* what it was told last */
 struct db_events node_events(struct node *n);
 /* Leave the cluster; `deliver`: what is dirty first (bounded). left() is called. */
 void node_leave(struct node *n, bool deliver);

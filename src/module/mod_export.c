@@ -40,6 +40,14 @@ static void put(enum mod_event event, const char *name, const struct counts *cou
 		changed_here(event);
 }
 
+/* A device that was taken, for the link's next turn. */
+static void put_again(const char *device)
+{
+	ast_mutex_lock(&lock);
+	queue_put(&changed[EVENT_DEVICE_STATE], device, NULL);
+	ast_mutex_unlock(&lock);
+}
+
 static struct queue_entry *take(enum mod_event event)
 {
 	struct queue_entry *e;
@@ -278,12 +286,19 @@ static void say_own(
 	struct tables *t = tables_lock();
 	bool other = mod_facts_own_set(&t->facts, name, state);
 	struct device *d = mod_facts_find(&t->facts, name);
-	bool back = d && d->adopted, merged = d && d->is_merged;
+	bool back = d && d->adopted;
 
 	tables_unlock();
+	if (back && report) {
+		/* pressed while the link was down: a report repeats words, after it it counts */
+		if (line_out_device(out, name, &state))
+			count(true);
+		put_again(name);
+		return;
+	}
 	if (back)
 		import_own_again(name);
-	if (back && merged)
+	if (back) /* to be put back, or the store to be looked at */
 		mail_later(EVENT_DEVICE_STATE, name);
 	if ((other || report || back) && line_out_device(out, name, &state))
 		count(true);
@@ -370,12 +385,9 @@ static bool is_for_later(struct queue_entry *e)
 	bool later = d && d->adopted;
 
 	tables_unlock();
-	if (!later)
-		return false;
-	ast_mutex_lock(&lock);
-	queue_put(&changed[EVENT_DEVICE_STATE], e->name, NULL);
-	ast_mutex_unlock(&lock);
-	return true;
+	if (later)
+		put_again(e->name);
+	return later;
 }
 
 bool export_devices(const struct mod_options *options, struct line_out *out)

@@ -167,7 +167,7 @@ struct fact_change mod_facts_merge(struct facts *f, const char *name,
 	if (!d)
 		return no_room;
 	c.before = d->is_merged;
-	c.changed = !d->is_merged || d->merged.state != state ||
+	c.changed = !d->is_merged || !d->adopted || d->merged.state != state ||
 				!entity_id_equal(&d->merged.entity, entity);
 	if (!is_foreign(d))
 		f->foreign++;

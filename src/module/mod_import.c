@@ -14,6 +14,7 @@
 #include "asterisk/strings.h"
 
 #include "mod_import.h"
+#include "mod_mwi.h"
 #include "mod_slot.h"
 #include "mod_tables.h"
 
@@ -54,14 +55,39 @@ static void note_adopted(const char *device, const struct entity_id *entity,
 	ast_db_put(OUR_STORE, device, text);
 }
 
+/*
+ * A press writes func_devstate's store, then the slot, and we both at the same time: the
+ * store may be left with what the slot has not.
+ */
+static void check_later(const char *device)
+{
+	if (is_stored(device))
+		mail_later(EVENT_DEVICE_STATE, device);
+}
+
+static void check_store(const char *device)
+{
+	enum device_state state, kept;
+	char text[40];
+
+	if (!is_stored(device) || slot_read(device, &state) == SLOT_EMPTY ||
+		ast_db_get(STORE, device + strlen(CUSTOM), text, sizeof(text)) != 0)
+		return;
+	if (!state_parse(text, &kept) || kept != state)
+		ast_db_put(STORE, device + strlen(CUSTOM), state_name(state));
+}
+
 static void adopt(const char *device, const struct entity_id *entity,
 	enum device_state state, const enum device_state *own)
 {
 	if (is_stored(device)) {
-		ast_db_put(STORE, device + strlen(CUSTOM), state_name(state));
+		/* in this order: a kill may leave the first alone, which is then a press before
+		 * it */
 		note_adopted(device, entity, state, own);
+		ast_db_put(STORE, device + strlen(CUSTOM), state_name(state));
 	}
 	slot_adopt(device, entity, state);
+	check_later(device);
 }
 
 /* The merged value is gone: this server's own word again. */
@@ -78,6 +104,7 @@ static void unadopt(const char *device, const enum device_state *own)
 			ast_db_del(STORE, device + strlen(CUSTOM));
 		ast_db_del(OUR_STORE, device);
 		slot_restore(device, own);
+		check_later(device);
 		return;
 	}
 	slot_restore(device, NULL);
@@ -161,6 +188,8 @@ void import_put_back(const char *name)
 	tables_unlock();
 	if (due && slot_read(name, &state) == SLOT_OWN && state != merged)
 		adopt(name, &entity, merged, own);
+	else
+		check_store(name);
 }
 
 /* Our own id from the node would be an echo: it never sends that. */

@@ -153,12 +153,17 @@ static void connect_when_due(int64_t now)
 
 	/*
 	 * pbx_config reads a device's state first and adds the hint to those that hear of
-	 * changes later: a fact that came in between would be lost on it for good.
+	 * changes later: a fact that came in between would be lost on it for good. And what
+	 * func_devstate brings back from its store is what was adopted, or a press: it must
+	 * not be mixed up with what the node says now.
 	 */
 	if (!ast_fully_booted || said_goodbye)
 		return;
 	if (fd >= 0 || (now < retry_at_ms && !hurry))
 		return;
+	if (!readopted)
+		import_readopt();
+	readopted = true;
 	hurry = false;
 	out.len = 0;
 	fd = socket_connect(options.socket);
@@ -197,9 +202,6 @@ static void begin_report(void)
 {
 	if (!report_due || !line_out_room(&out))
 		return;
-	if (!readopted)
-		import_readopt();
-	readopted = true;
 	export_report(&options, &out);
 	report_due = false;
 }
@@ -460,9 +462,10 @@ static int wait_ms(enum turn turn, int64_t now)
 		return 0;
 	if (turn == TURN_PACED)
 		return (int)MAX(pace.next_ms - now, 1);
-	if (mail_is_waiting() || !ast_fully_booted ||
-		(report_due && session.phase == SESSION_UP))
+	if (mail_is_waiting() || (report_due && session.phase == SESSION_UP))
 		until = now + SOON_MS;
+	if (!ast_fully_booted)
+		return SOON_MS;
 	if (fd < 0)
 		until = MIN(until, retry_at_ms);
 	else

@@ -2,6 +2,7 @@
 #include "asterisk.h"
 
 #include "asterisk/astobj2.h"
+#include "asterisk/lock.h"
 #include "asterisk/logger.h"
 #include "asterisk/mwi.h"
 #include "asterisk/stasis.h"
@@ -20,6 +21,7 @@
 
 /* Names, with the tenth of a second in which they are due in counts.old. */
 static struct queue later[MOD_EVENTS];
+AST_MUTEX_DEFINE_STATIC(later_lock); /* for them */
 
 void mail_init(void)
 {
@@ -238,14 +240,24 @@ void mail_later(enum mod_event event, const char *name)
 {
 	struct counts due = {.old = (uint32_t)((clock_mono_us() / 1000 + BACK_MS) / 100)};
 
+	ast_mutex_lock(&later_lock);
 	queue_put(&later[event], name, &due);
+	ast_mutex_unlock(&later_lock);
 }
 
-static bool is_due(const struct queue *q, int64_t now_ms)
+/* The next one that is due, if any. */
+static struct queue_entry *take_due(struct queue *q, int64_t now_ms)
 {
-	const struct queue_entry *e = (const struct queue_entry *)q->names.first;
+	struct queue_entry *e;
 
-	return e && (int64_t)e->counts.old * 100 <= now_ms;
+	ast_mutex_lock(&later_lock);
+	e = (struct queue_entry *)q->names.first;
+	if (e && (int64_t)e->counts.old * 100 <= now_ms)
+		e = queue_take(q);
+	else
+		e = NULL;
+	ast_mutex_unlock(&later_lock);
+	return e;
 }
 
 void mail_put_back(bool fresh, int64_t now_ms)
@@ -254,8 +266,7 @@ void mail_put_back(bool fresh, int64_t now_ms)
 	int event;
 
 	for (event = 0; event < MOD_EVENTS; event++) {
-		while (is_due(&later[event], now_ms)) {
-			e = queue_take(&later[event]);
+		while ((e = take_due(&later[event], now_ms))) {
 			if (fresh && event == EVENT_MWI)
 				show(e->name);
 			else if (fresh)
@@ -267,6 +278,11 @@ void mail_put_back(bool fresh, int64_t now_ms)
 
 bool mail_is_waiting(void)
 {
-	return !queue_is_empty(&later[EVENT_DEVICE_STATE]) ||
-		   !queue_is_empty(&later[EVENT_MWI]);
+	bool waiting;
+
+	ast_mutex_lock(&later_lock);
+	waiting =
+		!queue_is_empty(&later[EVENT_DEVICE_STATE]) || !queue_is_empty(&later[EVENT_MWI]);
+	ast_mutex_unlock(&later_lock);
+	return waiting;
 }

@@ -56,6 +56,11 @@ void node_now(struct node *n, int64_t now_us)
 	n->now_us = now_us;
 }
 
+int64_t node_time_us(const struct node *n)
+{
+	return n->now_us;
+}
+
 void node_get_status(struct node *n, struct node_status *out)
 {
 	*out = n->status;

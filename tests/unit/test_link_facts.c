@@ -273,6 +273,34 @@ static void our_own_id_is_nobody_else(void **state)
 	link_free(l, "gone");
 }
 
+/* It showed its own word; what it was told last is told again, or it would not know. */
+static void a_press_is_answered(void **state)
+{
+	struct value v = {.state = STATE_BUSY, .held = true, .stamp_us = ++now};
+	struct link *l = linked("\treport\twatch"), *other = watching();
+
+	(void)state;
+	set_policy(KEY_DEVICE, "Custom:*", POLICY_LATEST);
+	cache_put(node->cache, b, KEY_DEVICE, "Custom:n", &v);
+	fake_says(node, b, "PJSIP/1", STATE_INUSE);
+	says_box(b, "1000@default", counts(0, 2, 1));
+	pull(l, ALL);
+	pull(other, ALL);
+	put(l, "device\tBUSY\tCustom:n\n"); /* the node leaves it: that is what all show */
+	told(l, "merged\tBUSY\t" B_ID "\tCustom:n\n");
+	put(l, "device\tBUSY\tCustom:n\ndevice\tINUSE\tCustom:n\n");
+	told(l, "merged\tBUSY\t" B_ID "\tCustom:n\n");
+	put(l,
+		"device\tINUSE\tPJSIP/1\ndevice\tINUSE\tCustom:unheard\ndevice\t-\tCustom:n\n");
+	told(l, "");
+	put(l, "mailbox\t0\t0\t0\t1000\tdefault\n");
+	told(l, "mailbox\t0\t2\t1\t" B_ID "\t1000\tdefault\n");
+	told(l, "");
+	told(other, "");
+	link_free(l, "gone");
+	link_free(other, "gone");
+}
+
 /* ---- windows, slow readers ---- */
 
 static void a_window_is_kept(void **state)
@@ -308,6 +336,43 @@ static void a_window_is_kept(void **state)
 	}
 	told(l, "end\n");
 	link_free(l, "gone");
+}
+
+static void a_watcher_that_never_acks_is_dropped(void **state)
+{
+	struct link *l = linked("\twatch\twindow=2"),
+				*quick = linked("\twatch\twindow=2\ttimeout=5");
+
+	(void)state;
+	put(l, "ack\t2\n");
+	fake_says(node, b, "D/1", STATE_INUSE);
+	pull(l, ALL);
+	now += 1000000000;
+	node_now(node, now);
+	assert_int_equal(
+		link_deadline_us(l), 0); /* nothing waits: it may be silent for ever */
+	fake_says(node, b, "D/2", STATE_INUSE);
+	fake_says(node, b, "D/3", STATE_INUSE);
+	told(l, "device\tINUSE\t" B_ID "\tD/2\n");
+	assert_int_equal(link_deadline_us(l), now + 60000000);
+	now += 59000000;
+	put(l, "ping\tx\n"); /* it lives */
+	told(l, "pong\tx\n");
+	assert_int_equal(link_deadline_us(l), now + 60000000);
+	now += 59000000;
+	put(l, "ack\t2\n");
+	told(l, "device\tINUSE\t" B_ID "\tD/3\n");
+	assert_int_equal(link_deadline_us(l), 0);
+	fake_says(node, b, "D/1", STATE_BUSY);
+	told(l, "device\tBUSY\t" B_ID "\tD/1\n");
+	link_timer(l, now + 59999999);
+	assert_false(link_is_over(l));
+	pull(quick, ALL);
+	assert_int_equal(
+		link_deadline_us(quick), 1000000 + 5000000); /* what it asked for is sooner */
+	link_timer(l, now + 60000000);
+	dropped(l, "it acknowledges nothing: its window has been full for 60 s");
+	link_free(quick, "gone");
 }
 
 /* As it reads: whole lines, not more at once than there is room for, and all of it in the
@@ -505,7 +570,9 @@ int main(void)
 		T(sums_of_mailboxes),
 		T(members_come_and_go),
 		T(our_own_id_is_nobody_else),
+		T(a_press_is_answered),
 		T(a_window_is_kept),
+		T(a_watcher_that_never_acks_is_dropped),
 		T(a_slow_reader_costs_its_keys),
 		T(differences_are_the_whole),
 	};

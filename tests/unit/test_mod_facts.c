@@ -65,7 +65,11 @@ static void test_merged(void **state)
 	(void)state;
 	mod_facts_init(&f, 10);
 	expect(mod_facts_merge(&f, "x", &one, STATE_INUSE), true, false, true);
+	mod_facts_adopt(&f, "x", true);
 	expect(mod_facts_merge(&f, "x", &one, STATE_INUSE), false, true, true);
+	mod_facts_adopt(
+		&f, "x", false); /* pressed here, and overruled: it is to be shown anew */
+	expect(mod_facts_merge(&f, "x", &one, STATE_INUSE), true, true, true);
 	expect(mod_facts_merge(&f, "x", &two, STATE_INUSE), true, true, true);
 	expect(mod_facts_merge(&f, "x", &two, STATE_INVALID), true, true, true);
 	assert_int_equal(f.foreign, 1);
