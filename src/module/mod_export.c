@@ -8,6 +8,7 @@
 #include "asterisk/stasis.h"
 #include "asterisk/utils.h"
 
+#include "clock.h"
 #include "mod_export.h"
 #include "mod_import.h"
 #include "mod_mwi.h"
@@ -16,10 +17,17 @@
 #include "mod_tables.h"
 
 #define QUEUE_MAX 200000 /* names; beyond that everything is said again */
+#define GONE_MS   1000   /* a mailbox that is deleted for longer is gone */
 
 /* The lock is for the queues only, and nothing else is called while it is held. */
 AST_MUTEX_DEFINE_STATIC(lock);
 static struct queue changed[MOD_EVENTS];
+/*
+ * Mailboxes that were deleted here, with the tenth of a second in which that is believed
+ * in counts.old: a reload of app_voicemail deletes all and publishes them again, and old
+ * counts would become the newest word of the cluster.
+ */
+static struct queue gone;
 static struct queue deletes; /* mailboxes that we delete: not this server's word */
 static void (*changed_here)(enum mod_event event);
 static struct stasis_subscription *devices_sub, *mwi_sub;
@@ -38,6 +46,61 @@ static void put(enum mod_event event, const char *name, const struct counts *cou
 	ast_mutex_unlock(&lock);
 	if (first)
 		changed_here(event);
+}
+
+static int64_t now_tenths(void)
+{
+	return clock_mono_us() / 100000;
+}
+
+/* counts NULL: deleted. */
+static void put_box(const char *id, const struct counts *counts)
+{
+	struct counts until = {.old = (uint32_t)(now_tenths() + GONE_MS / 100)};
+	struct queue_entry *e;
+
+	if (counts) {
+		ast_mutex_lock(&lock);
+		e = (struct queue_entry *)map_find(&gone.names, id);
+		if (e)
+			map_remove(&gone.names, &e->item);
+		ast_mutex_unlock(&lock);
+		queue_entry_free(e);
+		put(EVENT_MWI, id, counts);
+		return;
+	}
+	ast_mutex_lock(&lock);
+	queue_put(&gone, id, &until);
+	if (gone.overflow)
+		changed[EVENT_MWI].overflow = true;
+	gone.overflow = false;
+	ast_mutex_unlock(&lock);
+	changed_here(EVENT_MWI);
+}
+
+/* What is gone for long enough is a change like others. */
+static void believe_gone(void)
+{
+	int64_t now = now_tenths();
+	struct queue_entry *e;
+
+	ast_mutex_lock(&lock);
+	while ((e = (struct queue_entry *)gone.names.first) && e->counts.old <= now) {
+		map_remove(&gone.names, &e->item);
+		queue_put(&changed[EVENT_MWI], e->name, NULL);
+		queue_entry_free(e);
+	}
+	ast_mutex_unlock(&lock);
+}
+
+bool export_is_waiting(void)
+{
+	bool waiting;
+
+	ast_mutex_lock(&lock);
+	waiting = !queue_is_empty(&gone);
+	ast_mutex_unlock(&lock);
+	return waiting;
 }
 
 /* A device that was taken, for the link's next turn. */
@@ -117,11 +180,11 @@ static void heard_box(
 	void *unused, struct stasis_subscription *sub, struct stasis_message *message)
 {
 	struct stasis_message_type *type = stasis_message_type(message);
-	bool gone = type == stasis_cache_clear_type();
+	bool deleted = type == stasis_cache_clear_type();
 	struct ast_mwi_state *state;
 	struct counts counts;
 
-	if (gone) {
+	if (deleted) {
 		message = stasis_message_data(message);
 		type = stasis_message_type(message);
 	}
@@ -130,10 +193,10 @@ static void heard_box(
 	state = stasis_message_data(message);
 	if (ast_eid_cmp(&state->eid, &ast_eid_default) != 0 || !state->uniqueid[0])
 		return;
-	if (gone && is_our_delete(state->uniqueid))
+	if (deleted && is_our_delete(state->uniqueid))
 		return;
 	counts = mail_counts(state);
-	put(EVENT_MWI, state->uniqueid, gone ? NULL : &counts);
+	put_box(state->uniqueid, deleted ? NULL : &counts);
 }
 
 static struct stasis_subscription *subscribe(struct stasis_topic *topic,
@@ -157,6 +220,7 @@ bool export_start(void (*has_changed)(enum mod_event event))
 		queue_init(&changed[e], QUEUE_MAX);
 		queue_init(&due[e], QUEUE_MAX);
 	}
+	queue_init(&gone, QUEUE_MAX);
 	queue_init(&deletes, QUEUE_MAX);
 	reporting = false;
 	changed_here = has_changed;
@@ -176,6 +240,7 @@ void export_stop(void)
 		queue_clear(&changed[e]);
 		queue_clear(&due[e]);
 	}
+	queue_clear(&gone);
 	queue_clear(&deletes);
 }
 
@@ -408,6 +473,7 @@ bool export_pump(const struct mod_options *options, struct line_out *out)
 {
 	struct queue_entry *e;
 
+	believe_gone();
 	if (has_overflown())
 		return false;
 	if (reporting)
@@ -430,6 +496,7 @@ void export_idle(const struct mod_options *options)
 {
 	struct queue_entry *e;
 
+	believe_gone();
 	while ((e = take(EVENT_MWI))) {
 		mail_local(options, e->name, e->gone ? NULL : &e->counts);
 		queue_entry_free(e);

@@ -31,6 +31,9 @@ bool export_devices(const struct mod_options *options, struct line_out *out);
 /* Without a link: mailboxes' counts are noted and imported values put back. */
 void export_idle(const struct mod_options *options);
 
+/* A mailbox was deleted a moment ago, which may be no news: call the two again soon. */
+bool export_is_waiting(void);
+
 /* Deletes a mailbox without taking that for the server's own word. */
 void export_expect_delete(const char *id, bool expected);
 

@@ -462,7 +462,8 @@ static int wait_ms(enum turn turn, int64_t now)
 		return 0;
 	if (turn == TURN_PACED)
 		return (int)MAX(pace.next_ms - now, 1);
-	if (mail_is_waiting() || (report_due && session.phase == SESSION_UP))
+	if (mail_is_waiting() || export_is_waiting() ||
+		(report_due && session.phase == SESSION_UP))
 		until = now + SOON_MS;
 	if (!ast_fully_booted)
 		return SOON_MS;
