@@ -26,6 +26,7 @@ struct session {
 	enum db_op op;
 	int64_t deadline_ms, silence_ms; /* of the request; 0: none */
 	int64_t until_us;                /* deadline_ms in monotonic time */
+	bool for_a_row;                  /* the timer is silence's, not the deadline's */
 	struct pgcall call;              /* of a reader that is still connecting */
 };
 
@@ -88,7 +89,8 @@ static void session_wait(struct session *s)
 	int64_t left_ms = (s->until_us - clock_mono_us()) / 1000;
 	int64_t ms = s->deadline_ms > 0 ? (left_ms > 0 ? left_ms : 1) : s->silence_ms;
 
-	if (s->silence_ms > 0 && s->silence_ms < ms)
+	s->for_a_row = s->silence_ms > 0 && (s->deadline_ms <= 0 || s->silence_ms < ms);
+	if (s->for_a_row)
 		ms = s->silence_ms;
 	if (ms > 0)
 		loop_timer_start(s->timer, ms);
@@ -138,7 +140,7 @@ static void session_expired(void *arg)
 		pgconn_close(s->conn); /* an idle reader */
 		return;
 	}
-	if (s->silence_ms > 0 && (s->deadline_ms == 0 || clock_mono_us() < s->until_us))
+	if (s->for_a_row) /* by the clock it may be a moment early */
 		reason = mem_printf(
 			"no row of %s for %g s", db_op_name(s->op), (double)s->silence_ms / 1000);
 	else
