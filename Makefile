@@ -76,7 +76,7 @@ $(B)/sql-files: FORCE
 # The Asterisk module, and its parts that need no Asterisk: those are tested with the rest.
 MOD_PURE = mod_map mod_line mod_filter mod_options mod_queue mod_facts mod_boxes mod_members \
 	mod_pace mod_session
-MOD_BASE = state entity_id utf8 clock
+MOD_BASE = state entity_id utf8 clock pattern
 MOD_AST = $(filter-out $(MOD_PURE:%=src/module/%.c),$(wildcard src/module/*.c))
 MOD_OBJ = $(MOD_AST:src/module/%.c=$(B)/module/ast/%.o) $(MOD_PURE:%=$(B)/module/%.o) \
 	$(MOD_BASE:%=$(B)/module/%.o)
@@ -181,7 +181,7 @@ bare: ## README's commands in bare roots of Debian (ROOTS='bookworm trixie'; as 
 # The simulator: the node's own objects, and seams where it takes things from the system.
 SIM_SRC = $(wildcard tests/sim/*.c)
 SIM_NODE = node session node_report node_wait node_trace node_toggle outbox publisher lease coordinator \
-	listener cache hint payload change policy state entity_id mem buf utf8 text db
+	listener cache hint payload change policy pattern state entity_id mem buf utf8 text db
 SIM_WRAP = getrandom payload_parse payload_next cache_get cache_put cache_sweep \
 	cache_entity_flags outbox_failed outbox_take outbox_compare_begin listener_notify \
 	node_report_begin node_report_lost publisher_set_reporting outbox_report_end

@@ -32,7 +32,6 @@ const char *policy_all_names(enum key_kind kind); /* for messages */
 
 /* Is it a legal pattern for this kind? *why as name_check(). */
 bool policy_pattern_check(enum key_kind kind, const char *pattern, const char **why);
-bool policy_pattern_matches(const char *pattern, const char *key);
 
 #define POLICIES_MAX 200 /* of a cluster */
 

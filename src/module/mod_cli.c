@@ -10,10 +10,10 @@
 #include "asterisk/utils.h"
 
 #include "mod_cli.h"
-#include "mod_filter.h"
 #include "mod_link.h"
 #include "mod_slot.h"
 #include "mod_tables.h"
+#include "pattern.h"
 
 #define RULE "=============================================================\n"
 #define LINE "=== ---------------------------------------------------------\n"
@@ -268,7 +268,7 @@ static char *show_devices(struct ast_cli_entry *e, int cmd, struct ast_cli_args 
 	if (a->argc > e->args + 1)
 		return CLI_SHOWUSAGE;
 	for (item = tables_lock()->facts.devices.first; item; item = item->next)
-		if (a->argc == e->args || filter_match(a->argv[e->args], item->key))
+		if (a->argc == e->args || pattern_matches(a->argv[e->args], item->key))
 			add_device(&l, (struct device *)item);
 	tables_unlock();
 	if (l.count > 1)

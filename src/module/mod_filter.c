@@ -3,7 +3,8 @@
 
 #include <stddef.h>
 #include <string.h>
-#include <strings.h>
+
+#include "pattern.h"
 
 /*
  * Each server has its own queues, parking lots, conferences; and MWI: is made on every
@@ -11,33 +12,6 @@
  */
 static const char *const never_shared[] = {"Queue:*", "park:*", "MWI:*", "ccss:*",
 	"confbridge:*", "meetme:*", "SLA:*", "Calendar:*"};
-
-static bool same_letter(char a, char b)
-{
-	return a == b || strncasecmp(&a, &b, 1) == 0;
-}
-
-/* On a mismatch the last star takes one byte more: linear in stars times length. */
-bool filter_match(const char *pattern, const char *name)
-{
-	const char *star = NULL, *taken = NULL;
-
-	while (*name) {
-		if (*pattern == '*') {
-			star = ++pattern;
-			taken = name;
-		} else if (*pattern && (*pattern == '?' || same_letter(*pattern, *name))) {
-			pattern++;
-			name++;
-		} else if (star) {
-			pattern = star;
-			name = ++taken;
-		} else {
-			return false;
-		}
-	}
-	return pattern[strspn(pattern, "*")] == '\0';
-}
 
 static bool add(
 	char list[][FILTER_TEXT], int *count, const char *pattern, const char **why)
@@ -71,10 +45,10 @@ bool filter_passes(const struct filter *f, const char *name)
 	bool in = f->includes == 0;
 
 	for (int i = 0; i < f->excludes; i++)
-		if (filter_match(f->exclude[i], name))
+		if (pattern_matches(f->exclude[i], name))
 			return false;
 	for (int i = 0; !in && i < f->includes; i++)
-		in = filter_match(f->include[i], name);
+		in = pattern_matches(f->include[i], name);
 	return in;
 }
 

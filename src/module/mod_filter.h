@@ -16,7 +16,6 @@ struct filter {
 	char exclude[FILTER_PATTERNS][FILTER_TEXT];
 };
 
-bool filter_match(const char *pattern, const char *name);
 /* False: *why. */
 bool filter_include(struct filter *f, const char *pattern, const char **why);
 bool filter_exclude(struct filter *f, const char *pattern, const char **why);
