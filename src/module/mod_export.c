@@ -23,9 +23,9 @@
 AST_MUTEX_DEFINE_STATIC(lock);
 static struct queue changed[MOD_EVENTS];
 /*
- * Mailboxes that were deleted here, with the tenth of a second in which that is believed
- * in counts.old: a reload of app_voicemail deletes all and publishes them again, and old
- * counts would become the newest word of the cluster.
+ * Mailboxes that were deleted here, and when that is believed: a reload of app_voicemail
+ * deletes all and publishes them again, and old counts would become the newest word of
+ * the cluster.
  */
 static struct queue gone;
 static struct queue deletes; /* mailboxes that we delete: not this server's word */
@@ -48,32 +48,24 @@ static void put(enum mod_event event, const char *name, const struct counts *cou
 		changed_here(event);
 }
 
-static int64_t now_tenths(void)
+static int64_t now_ms(void)
 {
-	return clock_mono_us() / 100000;
+	return clock_mono_us() / 1000;
 }
 
 /* counts NULL: deleted. */
 static void put_box(const char *id, const struct counts *counts)
 {
-	struct counts until = {.old = (uint32_t)(now_tenths() + GONE_MS / 100)};
-	struct queue_entry *e;
-
 	if (counts) {
 		ast_mutex_lock(&lock);
-		e = (struct queue_entry *)map_find(&gone.names, id);
-		if (e)
-			map_remove(&gone.names, &e->item);
+		queue_drop(&gone, id);
 		ast_mutex_unlock(&lock);
-		queue_entry_free(e);
 		put(EVENT_MWI, id, counts);
 		return;
 	}
 	ast_mutex_lock(&lock);
-	queue_put(&gone, id, &until);
-	if (gone.overflow)
+	if (!queue_put_due(&gone, id, now_ms() + GONE_MS))
 		changed[EVENT_MWI].overflow = true;
-	gone.overflow = false;
 	ast_mutex_unlock(&lock);
 	changed_here(EVENT_MWI);
 }
@@ -81,12 +73,10 @@ static void put_box(const char *id, const struct counts *counts)
 /* What is gone for long enough is a change like others. */
 static void believe_gone(void)
 {
-	int64_t now = now_tenths();
 	struct queue_entry *e;
 
 	ast_mutex_lock(&lock);
-	while ((e = (struct queue_entry *)gone.names.first) && e->counts.old <= now) {
-		map_remove(&gone.names, &e->item);
+	while ((e = queue_take_due(&gone, now_ms()))) {
 		queue_put(&changed[EVENT_MWI], e->name, NULL);
 		queue_entry_free(e);
 	}

@@ -19,7 +19,7 @@
 #define BACK_MAX  100000
 #define POLL_PUTS 20 /* a mailbox that had to be put back so often is polled */
 
-/* Names, with the tenth of a second in which they are due in counts.old. */
+/* Names, and when each is due. */
 static struct queue later[MOD_EVENTS];
 AST_MUTEX_DEFINE_STATIC(later_lock); /* for them */
 
@@ -238,10 +238,8 @@ bool mail_sweep(void)
 
 void mail_later(enum mod_event event, const char *name)
 {
-	struct counts due = {.old = (uint32_t)((clock_mono_us() / 1000 + BACK_MS) / 100)};
-
 	ast_mutex_lock(&later_lock);
-	queue_put(&later[event], name, &due);
+	queue_put_due(&later[event], name, clock_mono_us() / 1000 + BACK_MS);
 	ast_mutex_unlock(&later_lock);
 }
 
@@ -251,11 +249,7 @@ static struct queue_entry *take_due(struct queue *q, int64_t now_ms)
 	struct queue_entry *e;
 
 	ast_mutex_lock(&later_lock);
-	e = (struct queue_entry *)q->names.first;
-	if (e && (int64_t)e->counts.old * 100 <= now_ms)
-		e = queue_take(q);
-	else
-		e = NULL;
+	e = queue_take_due(q, now_ms);
 	ast_mutex_unlock(&later_lock);
 	return e;
 }

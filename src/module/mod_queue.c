@@ -43,16 +43,29 @@ static struct queue_entry *append(struct queue *q, const char *name)
 	return NULL;
 }
 
-bool queue_put(struct queue *q, const char *name, const struct counts *counts)
+static struct queue_entry *find(const struct queue *q, const char *name)
 {
-	struct queue_entry *e = (struct queue_entry *)map_find(&q->names, name);
+	return (struct queue_entry *)map_find(&q->names, name);
+}
+
+/* Its entry, made where there is none; NULL: no room. */
+static struct queue_entry *get(struct queue *q, const char *name)
+{
+	struct queue_entry *e = find(q, name);
 
 	if (!e)
 		e = append(q, name);
-	if (!e) {
+	if (!e)
 		q->overflow = true;
+	return e;
+}
+
+bool queue_put(struct queue *q, const char *name, const struct counts *counts)
+{
+	struct queue_entry *e = get(q, name);
+
+	if (!e)
 		return false;
-	}
 	e->gone = !counts;
 	if (counts)
 		e->counts = *counts;
@@ -71,4 +84,29 @@ struct queue_entry *queue_take(struct queue *q)
 void queue_entry_free(struct queue_entry *e)
 {
 	free(e);
+}
+
+bool queue_put_due(struct queue *q, const char *name, int64_t due_ms)
+{
+	struct queue_entry *e = get(q, name);
+
+	if (e)
+		e->due_ms = due_ms;
+	return e;
+}
+
+struct queue_entry *queue_take_due(struct queue *q, int64_t now_ms)
+{
+	struct queue_entry *e = (struct queue_entry *)q->names.first;
+
+	return e && e->due_ms <= now_ms ? queue_take(q) : NULL;
+}
+
+void queue_drop(struct queue *q, const char *name)
+{
+	struct queue_entry *e = find(q, name);
+
+	if (e)
+		map_remove(&q->names, &e->item);
+	queue_entry_free(e);
 }

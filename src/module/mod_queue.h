@@ -13,7 +13,8 @@ struct queue_entry {
 	struct map_item item;
 	bool gone; /* the mailbox was deleted */
 	struct counts counts;
-	char name[]; /* bytes of Asterisk's: not checked */
+	int64_t due_ms; /* of queue_put_due() */
+	char name[];    /* bytes of Asterisk's: not checked */
 };
 
 struct queue {
@@ -30,5 +31,10 @@ bool queue_put(struct queue *q, const char *name, const struct counts *counts);
 /* The oldest, NULL: empty. */
 struct queue_entry *queue_take(struct queue *q);
 void queue_entry_free(struct queue_entry *e);
+/* Names that wait for a time; who puts one again begins its time anew. */
+bool queue_put_due(struct queue *q, const char *name, int64_t due_ms);
+/* The oldest, if it is due; else NULL. */
+struct queue_entry *queue_take_due(struct queue *q, int64_t now_ms);
+void queue_drop(struct queue *q, const char *name);
 
 #endif

@@ -70,11 +70,36 @@ static void test_bounded(void **state)
 	queue_clear(&q);
 }
 
+static void test_due(void **state)
+{
+	struct queue_entry *e;
+	struct queue q;
+
+	(void)state;
+	queue_init(&q, 2);
+	assert_null(queue_take_due(&q, 100));
+	assert_true(queue_put_due(&q, "a", 10));
+	assert_true(queue_put_due(&q, "b", 20));
+	assert_false(queue_put_due(&q, "c", 20));
+	assert_null(queue_take_due(&q, 9));
+	e = queue_take_due(&q, 10);
+	assert_string_equal(e->name, "a");
+	queue_entry_free(e);
+	assert_true(queue_put_due(&q, "b", 30)); /* anew */
+	assert_null(queue_take_due(&q, 29));
+	queue_drop(&q, "nobody");
+	queue_drop(&q, "b");
+	assert_null(queue_take_due(&q, 100));
+	assert_true(queue_is_empty(&q));
+	queue_clear(&q);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_newest_wins),
 		cmocka_unit_test(test_bounded),
+		cmocka_unit_test(test_due),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
