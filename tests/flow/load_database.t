@@ -56,7 +56,8 @@ sub held {
     cmp_ok($stats->{unsent}, '<=', $keys + 1, '... and what waits is a word for each device');
     cmp_ok($stats->{oldest_unsent_ms}, '>', 0, '... whose age is told');
     note("$name: VmRSS of the node $before kB, after $said more changes $after kB");
-    cmp_ok($after, '<=', $before * 1.1 + 512, "$name: memory is bounded by devices, not by changes");
+    # Buffers of the console are in it too; $said changes would be some 100 bytes each.
+    cmp_ok($after, '<=', $before * 1.1 + 4096, "$name: memory is bounded by devices, not by changes");
     is_deeply($a->devices, \%devices, '... and the node itself knows the newest');
     $release->();
     agree("$name: it goes on: all know what was said last", { devices => \%devices, mailboxes => {} }, $pg, $a, $b);
