@@ -29,6 +29,7 @@ static struct queue changed[MOD_EVENTS];
  */
 static struct queue gone;
 static struct queue deletes; /* mailboxes that we delete: not this server's word */
+static bool deletes_heard;   /* at unload nobody listens any more */
 static void (*changed_here)(enum mod_event event);
 static struct stasis_subscription *devices_sub, *mwi_sub;
 
@@ -151,13 +152,15 @@ void export_expect_delete(const char *id, bool expected)
 	struct counts once = {.old = 1};
 	struct queue_entry *e;
 
-	if (!mwi_sub)
-		return; /* at unload nobody listens any more */
 	if (!expected) {
 		is_our_delete(id);
 		return;
 	}
 	ast_mutex_lock(&lock);
+	if (!deletes_heard) {
+		ast_mutex_unlock(&lock);
+		return;
+	}
 	e = (struct queue_entry *)map_find(&deletes.names, id);
 	if (e)
 		e->counts.old++;
@@ -217,15 +220,25 @@ bool export_start(void (*has_changed)(enum mod_event event))
 	devices_sub = subscribe(
 		ast_device_state_topic_all(), heard_device, ast_device_state_message_type());
 	mwi_sub = subscribe(ast_mwi_topic_all(), heard_box, ast_mwi_state_type());
+	ast_mutex_lock(&lock);
+	deletes_heard = mwi_sub;
+	ast_mutex_unlock(&lock);
 	return devices_sub && mwi_sub;
 }
 
 void export_stop(void)
 {
-	int e;
-
+	ast_mutex_lock(&lock);
+	deletes_heard = false;
+	ast_mutex_unlock(&lock);
 	devices_sub = stasis_unsubscribe_and_join(devices_sub);
 	mwi_sub = stasis_unsubscribe_and_join(mwi_sub);
+}
+
+void export_clear(void)
+{
+	int e;
+
 	for (e = 0; e < MOD_EVENTS; e++) {
 		queue_clear(&changed[e]);
 		queue_clear(&due[e]);

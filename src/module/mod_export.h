@@ -13,8 +13,10 @@
 
 /* `has_changed` is called by Asterisk's threads when there is something to send. */
 bool export_start(void (*has_changed)(enum mod_event event));
-/* No callback runs any more when it returns. */
+/* Nothing is heard any more, and no callback runs when it returns. */
 void export_stop(void);
+/* When the link's thread has ended, too. */
+void export_clear(void);
 
 /* A full report begins: `begin` is said, all names are due. */
 void export_report(const struct mod_options *options, struct line_out *out);

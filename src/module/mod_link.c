@@ -72,7 +72,10 @@ static void link_wake(void)
 {
 	uint64_t one = 1;
 
-	if (wake_fd >= 0 && write(wake_fd, &one, sizeof(one)) < 0)
+	if (wake_fd < 0)
+		ast_log(LOG_ERROR,
+			"res_pgdevstate: a change came while there is no link: report this\n");
+	else if (write(wake_fd, &one, sizeof(one)) < 0)
 		ast_debug(3, "the link's thread is awake\n");
 }
 
@@ -115,7 +118,7 @@ static void drop(const char *reason, int64_t now)
 	reported = false;
 	losses += was_up;
 	export_reset();
-	retry_at_ms = now + retry_next(&backoff, (uint32_t)ast_random());
+	retry_at_ms = now + retry_next(&backoff, session.refused, (uint32_t)ast_random());
 	log_down(text, was_up);
 	session.refused = false;
 }
@@ -320,7 +323,6 @@ static void connected(const struct line *l)
 	ast_log(LOG_NOTICE, "Linked to node '%s', pgdevstated %s, at %s\n", l->name,
 		l->version, options.socket);
 	last_reason[0] = '\0';
-	retry_reset(&backoff);
 }
 
 /* False: the link was dropped. With the lock. */
@@ -340,8 +342,10 @@ static bool take_control(const struct line *l, int64_t now)
 		connected(l);
 	}
 	note_line(l);
-	if (l->word == LINE_END)
+	if (l->word == LINE_END) {
 		lost_ms = 0;
+		retry_reset(&backoff); /* not at hello: one may say that and hang up */
+	}
 	return true;
 }
 
@@ -567,16 +571,25 @@ static void reset(const struct mod_options *o)
 	last_reason[0] = '\0';
 }
 
-bool link_start(const struct mod_options *o)
+bool link_open(const struct mod_options *o)
 {
 	ast_mutex_lock(&lock);
 	reset(o);
 	ast_mutex_unlock(&lock);
 	ast_cond_init(&ponged, NULL);
 	wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (wake_fd >= 0 && ast_pthread_create_background(&thread, NULL, run, NULL) == 0)
+	if (wake_fd < 0)
+		ast_log(LOG_ERROR, "Cannot make the link's wake-up: %s\n", strerror(errno));
+	return wake_fd >= 0;
+}
+
+bool link_start(void)
+{
+	int error = ast_pthread_create_background(&thread, NULL, run, NULL);
+
+	if (error == 0)
 		return true;
-	ast_log(LOG_ERROR, "Cannot start the link's thread: %s\n", strerror(errno));
+	ast_log(LOG_ERROR, "Cannot start the link's thread: %s\n", strerror(error));
 	thread = AST_PTHREADT_NULL;
 	return false;
 }
@@ -587,9 +600,10 @@ void link_stop(void)
 	stop = true;
 	say_goodbye();
 	ast_mutex_unlock(&lock);
-	link_wake();
-	if (thread != AST_PTHREADT_NULL)
+	if (thread != AST_PTHREADT_NULL) {
+		link_wake();
 		pthread_join(thread, NULL);
+	}
 	thread = AST_PTHREADT_NULL;
 	if (fd >= 0)
 		close(fd);
@@ -666,7 +680,7 @@ bool link_resync(void)
 	ast_mutex_lock(&lock);
 	up = session.phase == SESSION_UP;
 	resync = up;
-	hurry = !up;
+	hurry = fd < 0; /* else it is being tried */
 	ast_mutex_unlock(&lock);
 	link_wake();
 	return up;

@@ -11,8 +11,14 @@
 #include "mod_options.h"
 #include "mod_session.h"
 
-bool link_start(const struct mod_options *options);
-/* Says goodbye and ends the thread; what was imported stays for the caller to purge. */
+/*
+ * Whoever calls link_changed() begins after link_open() and has ended before link_stop():
+ * what wakes the thread outlives them.
+ */
+bool link_open(const struct mod_options *options);
+bool link_start(void);
+/* Says goodbye and ends the thread, if there is one; what was imported stays for the
+ * caller to purge. */
 void link_stop(void);
 /* Asterisk exits: says goodbye if that is possible at once. */
 void link_goodbye(void);

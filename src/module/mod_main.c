@@ -71,6 +71,14 @@ static void clear(void)
 	tables_clear();
 }
 
+/* Who calls the link ends first, then the link, then what both have shared. */
+static void end(void)
+{
+	export_stop();
+	link_stop();
+	export_clear();
+}
+
 static int load_module(void)
 {
 	static struct mod_options options;
@@ -79,9 +87,8 @@ static int load_module(void)
 		return AST_MODULE_LOAD_DECLINE;
 	init(&options);
 	import_recall();
-	if (!export_start(link_changed) || !link_start(&options)) {
-		link_stop();
-		export_stop();
+	if (!link_open(&options) || !export_start(link_changed) || !link_start()) {
+		end();
 		clear();
 		return AST_MODULE_LOAD_DECLINE;
 	}
@@ -107,8 +114,7 @@ static int unload_module(void)
 {
 	cli_stop();
 	ast_unregister_atexit(link_goodbye);
-	link_stop();
-	export_stop();
+	end();
 	sweep_purge();
 	sweep_all(PURGE_PACED_MS);
 	clear();

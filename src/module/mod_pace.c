@@ -54,11 +54,13 @@ bool bucket_take(struct bucket *b, int64_t now_ms)
 	return true;
 }
 
-int64_t retry_next(struct retry *b, uint32_t random)
+int64_t retry_next(struct retry *b, bool refused, uint32_t random)
 {
+	int64_t most = refused ? RETRY_REFUSED_MS : RETRY_MAX_MS;
+
 	b->ms = b->ms == 0 ? RETRY_FIRST_MS : 2 * b->ms;
-	if (b->ms > RETRY_MAX_MS)
-		b->ms = RETRY_MAX_MS;
+	if (b->ms > most)
+		b->ms = most;
 	return b->ms / 2 + (int64_t)(random % (uint32_t)(b->ms / 2 + 1));
 }
 

@@ -40,13 +40,17 @@ struct bucket {
 void bucket_init(struct bucket *b, double rate, double max);
 bool bucket_take(struct bucket *b, int64_t now_ms);
 
-/* 0.5 to 1 of 1, 2, 4, ... up to 30 s. */
-#define RETRY_FIRST_MS 1000
-#define RETRY_MAX_MS   30000
+/*
+ * 0.5 to 1 of 0.25, 0.5, ... up to 2 s: a connect to a unix socket is cheap, and lamps
+ * wait for it. A node that refuses us writes a line into its log each time: up to 10 s.
+ */
+#define RETRY_FIRST_MS   250
+#define RETRY_MAX_MS     2000
+#define RETRY_REFUSED_MS 10000
 struct retry {
 	int64_t ms;
 };
-int64_t retry_next(struct retry *b, uint32_t random);
+int64_t retry_next(struct retry *b, bool refused, uint32_t random);
 void retry_reset(struct retry *b);
 
 #endif

@@ -40,8 +40,9 @@ void session_end(struct session *s, const char *reason, int64_t now_ms)
 {
 	if (reason != s->reason)
 		copy_text(s->reason, sizeof(s->reason), reason);
+	if (s->phase != SESSION_DOWN || s->since_ms == 0)
+		s->since_ms = now_ms; /* it is down since then, however often it was tried */
 	s->phase = SESSION_DOWN;
-	s->since_ms = now_ms;
 	s->dumping = s->fresh = false;
 	s->status[0] = '\0';
 }

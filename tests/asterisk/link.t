@@ -194,6 +194,24 @@ subtest 'the node goes and comes' => sub {
     shows('... and nobody says anything of the toggle', 'Custom:toggle', 'NOT_INUSE', 'Idle', 4);
 };
 
+subtest 'a node that was away for long' => sub {
+    # as many tries as an old back-off needed for half a minute between two of them
+    $node->away;
+    my $down = sub { ($pbx->cli('pgdevstate show status') =~ /Link: +(down, for \d+ s)/)[0] // 'up' };
+    Flow::poll_until { $Flow::last_seen = $down->(); $Flow::last_seen =~ /for (\d+)/ && $1 >= 8 } 'it is down for 8 s, and the console says so';
+    # nobody accepts what is queued here: connections are counted only
+    $node->listen;
+    my $tries = 0;
+    Flow::poll_until {
+        my $try = $node->{listen}->accept and $tries++;
+        $Flow::last_seen = "$tries tries";
+        $tries >= 4;
+    } 'four more tries', 20;
+    $node->greet(40);
+    $node->say('begin', ['device', 'BUSY', $other, 'Custom:y'], 'end');
+    shows('and linked', 'Custom:y', 'BUSY', 'Busy', 2);
+};
+
 subtest 'nonsense' => sub {
     my @bad = (
         ['hello twice', "hello\t1\t$node->{entity_id}\tx\ty\n"], ['an unknown state', "device\tFOO\t$other\tCustom:y\n"],

@@ -7,12 +7,26 @@ use Time::HiRes qw(time);
 
 my $times   = $ENV{TIMES} // 100;
 my $devices = 2000;
-my ($server1, $server2) = started(2, dialplan => "[default]\nexten => 1,hint,Custom:lamp\n", boxes => ['1000'], a => { asan => 1 });
+my $dialplan = <<'CONF';
+[default]
+exten => 1,hint,Custom:lamp
+exten => spin,1,Answer()
+same => n(top),Set(DEVICE_STATE(Custom:spin${RAND(1,20)})=INUSE)
+same => n,Set(DEVICE_STATE(Custom:spin${RAND(1,20)})=BUSY)
+same => n,Set(DEVICE_STATE(Custom:spin${RAND(1,20)})=NOT_INUSE)
+same => n,GotoIf($[${RAND(1,10)} > 1]?top)
+same => n,Wait(0.002)
+same => n,Goto(top)
+exten => wait,1,Wait(100000)
+CONF
+my ($server1, $server2) = started(2, dialplan => $dialplan, boxes => ['1000'], a => { asan => 1 });
 my $speaker = Pbx::Speaker->new(Pbx::Cluster::other_node('other'), [ map { ("Custom:d$_" => 'INUSE') } 1 .. $devices ],
     [ map { ("$_\@default" => '2/1') } 1 .. 200 ]);
 shows($server1, "Custom:d$devices", 'INUSE');
 
-# Changes all the time: here, on b, and on the third.
+# Changes all the time: here, also at the moment of an unload, on b, and on the third.
+$server1->ami->action('Originate', Channel => 'Local/spin@default', Context => 'default', Exten => 'wait', Priority => 1, Async => 'true');
+poll_until { contents_like($server1->ami->device('Custom:spin1'), qr{INUSE|BUSY}) } 'a: a channel changes devices all the time';
 my $changes = 0;
 sub change {
     my @states = qw(INUSE NOT_INUSE RINGING);
@@ -44,6 +58,8 @@ diag(sprintf 'the slowest round took %.0f ms, %d changes meanwhile', 1000 * $slo
 shows($server1, "Custom:d$devices", 'INUSE');
 $server1->ami->set('DEVICE_STATE(Custom:last)', 'BUSY');
 shows($server2, 'Custom:last', 'BUSY');
+
+$server1->ami->hang_up(qr{^Local/spin});
 
 # Unloaded, the server says what it would say without it.
 like($server1->cli('module unload res_pgdevstate.so'), qr/Unloaded/, 'unloads once more');

@@ -95,23 +95,44 @@ static void test_bucket(void **state)
 	assert_false(bucket_take(&b, 0)); /* a clock that goes back gives nothing */
 }
 
+/* A connect to a unix socket is cheap: whoever comes back is not kept waiting. */
 static void test_backoff(void **state)
 {
+	static const int64_t most[] = {250, 500, 1000, 2000, 2000, 2000};
 	struct retry b = {0};
-	int64_t last = 0;
 
 	(void)state;
-	for (int i = 0; i < 10; i++) {
-		int64_t least, most;
-
-		last = last == 0 ? RETRY_FIRST_MS : 2 * last;
-		last = last > RETRY_MAX_MS ? RETRY_MAX_MS : last;
-		least = last / 2;
-		most = last;
-		assert_in_range(retry_next(&b, (uint32_t)i * 2654435761u), least, most);
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < sizeof(most) / sizeof(most[0]); i++)
+			assert_in_range(
+				retry_next(&b, false, (uint32_t)i * 2654435761u), most[i] / 2, most[i]);
+		retry_reset(&b);
 	}
-	retry_reset(&b);
-	assert_in_range(retry_next(&b, 12345), RETRY_FIRST_MS / 2, RETRY_FIRST_MS);
+}
+
+/* All random numbers keep to it, the ends are met: servers do not try in step. */
+static void test_backoff_is_spread(void **state)
+{
+	struct retry b = {.ms = 2000};
+
+	(void)state;
+	assert_int_equal(retry_next(&b, false, 0), 1000);
+	assert_int_equal(retry_next(&b, false, 1000), 2000);
+	assert_int_equal(retry_next(&b, false, 1001), 1000);
+	assert_in_range(retry_next(&b, false, UINT32_MAX), 1000, 2000);
+}
+
+/* Whoever refuses us has to be changed first, and writes a line each time. */
+static void test_backoff_refused(void **state)
+{
+	static const int64_t most[] = {250, 500, 1000, 2000, 4000, 8000, 10000, 10000};
+	struct retry b = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(most) / sizeof(most[0]); i++)
+		assert_in_range(retry_next(&b, true, (uint32_t)i * 7919u), most[i] / 2, most[i]);
+	/* then it is only away: as soon as anybody else */
+	assert_in_range(retry_next(&b, false, 77), 1000, 2000);
 }
 
 int main(void)
@@ -123,6 +144,8 @@ int main(void)
 		cmocka_unit_test(test_look_is_not_a_gift),
 		cmocka_unit_test(test_bucket),
 		cmocka_unit_test(test_backoff),
+		cmocka_unit_test(test_backoff_is_spread),
+		cmocka_unit_test(test_backoff_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -212,6 +212,24 @@ static void test_end(void **state)
 	assert_string_equal(s.node_name, "server1"); /* for the console */
 }
 
+/* The console says for how long it has been down, not when it was tried last. */
+static void test_down_since(void **state)
+{
+	(void)state;
+	session_init(&s);
+	session_end(&s, "", 1000);
+	assert_int_equal(s.since_ms, 1000);
+	session_end(&s, "nobody there", 3000);
+	session_end(&s, "nobody there yet", 5000);
+	assert_string_equal(s.reason, "nobody there yet");
+	assert_int_equal(s.since_ms, 1000);
+	greet(7000);
+	assert_int_equal(s.since_ms, 7000);
+	session_end(&s, "it went", 9000);
+	session_end(&s, "nobody there", 9500);
+	assert_int_equal(s.since_ms, 9000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -225,6 +243,7 @@ int main(void)
 		cmocka_unit_test(test_ping),
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_end),
+		cmocka_unit_test(test_down_since),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
