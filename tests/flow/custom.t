@@ -43,6 +43,7 @@ agree('... stays removed', $expected, $pg, $a, $b);
 
 # --- the last word before a stop is kept, even when nobody waits for it
 $a->ok_console('devstate change Custom:z ONHOLD');
+poll_until { $a->stats->{unsent} == 0 } 'one more state is acknowledged';
 $a->ok_console('core stop now');
 is($a->wait_exit, 0, 'core stop now');
 $a->start;
@@ -67,7 +68,7 @@ $a->wait_ready;
 @devices{'Custom:z', 'Custom:new'} = ('BUSY', 'INUSE');
 $expected->{mailboxes}{'m@default'} = '9/0/0';
 agree('what was set meanwhile is there, what was held before, too', $expected, $pg, $a, $b);
-is($a->stats->{unsent}, 0, 'nothing waits any more');
+poll_until { $a->stats->{unsent} == 0 } 'nothing waits any more';
 
 # --- held by SQL: no node needed
 $pg->psql(q{select pgdevstate.set_device_state('Custom:night', 'INUSE')});

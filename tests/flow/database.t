@@ -122,7 +122,7 @@ sub under_load {
 under_load('no fault',             sub { });
 under_load('restart -m fast',      sub { $pg->restart('fast') });
 under_load('restart -m immediate', sub { $pg->restart('immediate') });
-under_load('kill -9 of a backend', sub { kill 'KILL', (backends())[0] });
+under_load('kill -9 of a backend', sub { $pg->crashed('the server has crashed', sub { kill 'KILL', (backends())[0] }) });
 under_load('kill -9 of the postmaster', sub {
     $pg->kill9;
     poll_until { eval { $pg->start; 1 } } 'it starts again';
@@ -142,7 +142,7 @@ poll_until { ($c->devices->{'Custom:x'} // '') eq 'NOT_INUSE' } 'a state of two'
 $c->write_conf(options => 'stale_after=1', dialplan => $dialplan . "exten => x,hint,Custom:x\n");
 $c->ok_console('core reload');
 $c->ok_console('devstate change Custom:own BUSY');
-poll_until { ($a->devices->{'Custom:own'} // '') eq 'BUSY' } 'a state of the third';
+poll_until { ($_->devices->{'Custom:own'} // '') eq 'BUSY' } "a state of the third, on $_->{name}" for $a, $b;
 my $known = $b->devices;
 $pg->stop;
 poll_until { $_->stats->{phase} =~ /^(?:down|connecting)$/ } "$_->{name} notices" for @nodes;
@@ -180,7 +180,7 @@ poll_until { ($c->devices->{'Custom:x'} // '') eq 'INUSE' } 'it is back: the cha
 ($hint) = @{ $c->json('core show hint x') };
 is($hint->{state}, 'InUse', '... to hints');
 agree('all agree', undef, $pg, @nodes);
-like($b->ok_console('cluster ping'), qr/^3 of 3 members answered$/m, 'cluster ping');
+poll_until { contents_like($b->console('cluster ping'), qr/^3 of 3 members answered$/m) } 'cluster ping';
 
 $_->signal('TERM') for @nodes;
 is($_->wait_exit, 0, "$_->{name} stopped") for @nodes;

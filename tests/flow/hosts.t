@@ -5,12 +5,12 @@ use Flow;
 
 my $one  = Flow::Pg->new;
 my $two  = Flow::Pg->new;
-my $node = $one->node('a', options => 'lease=2', conninfo => "host=$one->{dir},$two->{dir} user=postgres dbname=pgdevstate")->start;
+my $node = $one->node('a', options => 'lease=5', conninfo => "host=$one->{dir},$two->{dir} user=postgres dbname=pgdevstate")->start;
 
 sub says {
     my ($pg, $state, $name) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
-    poll_until { contents_like($pg->devices->{'Custom:x'} // 'nothing', qr/^$state$/) } $name, 60;
+    poll_until { contents_like($pg->devices->{'Custom:x'} // 'nothing', qr/^$state$/) } $name;
 }
 
 # As the SQL of an administrator who may still write.

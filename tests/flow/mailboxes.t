@@ -13,7 +13,7 @@ exten => bad,1,Set(what=seven)
 END
 
 my $pg = Flow::Pg->new;
-my ($a, $b, $c) = map { $pg->node("server$_", dialplan => $dialplan, options => 'lease=2') } 1 .. 3;
+my ($a, $b, $c) = map { $pg->node("server$_", dialplan => $dialplan, options => 'lease=5') } 1 .. 3;
 $_->spawn for $a, $b, $c;
 $_->wait_ready for $a, $b, $c;
 my @all = ($a, $b, $c);

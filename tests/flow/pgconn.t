@@ -93,17 +93,19 @@ sub backend { my ($c) = @_; $c->tell('pid'); return $c->expect(qr/^pid \d+$/m, '
     $c->tell('query select pg_sleep(60)');
     poll_until { $pg->psql("select count(*) from pg_stat_activity where query ~ '^select pg_sleep' and state = 'active'") }
         'the query runs';
-    kill 'KILL', backend($c);
-    $c->expect(qr/^done lost\ndown \[\] \Q$dir\E\S*: \S/m, 'its backend is killed with -9');
-    poll_until { $pg->psql('select 1') } 'the server is back';
+    $pg->crashed('the server is back', sub {
+        kill 'KILL', backend($c);
+        $c->expect(qr/^done lost\ndown \[\] \Q$dir\E\S*: \S/m, 'its backend is killed with -9');
+    });
     up($c);
     my $other = up(connection($conninfo));
-    kill 'KILL', backend($other);
-    $other->expect(qr/^down \[\]/m, 'killed with -9 while idle');
-    $c->expect(qr/^down \[57P02\] .*crash/m, 'told of the crash of another backend');
-    $other->end('other');
-    $c->end('losses');
-    poll_until { $pg->psql('select 1') } 'the server is back again';
+    $pg->crashed('the server is back again', sub {
+        kill 'KILL', backend($other);
+        $other->expect(qr/^down \[\]/m, 'killed with -9 while idle');
+        $c->expect(qr/^down \[57P02\] .*crash/m, 'told of the crash of another backend');
+        $other->end('other');
+        $c->end('losses');
+    });
 }
 
 {
@@ -124,9 +126,7 @@ sub backend { my ($c) = @_; $c->tell('pid'); return $c->expect(qr/^pid \d+$/m, '
 
 {
     my $silent = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 5) or die;
-    my $taken  = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 5) or die;
-    my ($silent_port, $closed) = ($silent->sockport, $taken->sockport);
-    close $taken;
+    my ($silent_port, $closed) = ($silent->sockport, Flow::Pg::closed_port());
     my $c = connection("host=127.0.0.1,localhost,/nowhere,$dir port=$silent_port,$closed,5432,5432"
             . ' user=postgres dbname=pgdevstate connect_timeout=1');
     my $before = time;

@@ -42,12 +42,19 @@ cmp_ok($done, '>=', 6, 'the session has commands');
     my @printf = $text =~ /printf '(.*?)'/g;
     my @blocks = $text =~ /((?:^    [^\$ (].*\n)+)/mg;
     my $say = sub { join '', map {s/\\t/\t/gr =~ s/\\n/\n/gr} @_ };
+    # Changes of several names come in any order: what is said, then what is taken back, each sorted.
+    my $in_order = sub {
+        my ($dump, $changes) = $_[0] =~ /\A(.*^end\n)?(.*)\z/ms;
+        my %of = (0 => '', 1 => '');
+        $of{ /^\w+\s+-/ ? 1 : 0 } .= $_ for sort $changes =~ /^(.*\n)/mg;
+        return ($dump // '') . $of{0} . $of{1};
+    };
     my $is_told = sub {
         my ($link, $block, $name) = @_;
-        my $pattern = pattern_of(map {s/^    //r} split /\n/, $block);
+        my $pattern = pattern_of(split /\n/, $in_order->($block =~ s/^    //mgr));
         $pattern =~ s/(?:\\ )+/\t/g;
         $pattern =~ s/\bhost1\b/[^\t]+/g;
-        poll_until { contents_like($link->text, $pattern) } $name;
+        poll_until { contents_like($in_order->($link->text), $pattern) } $name;
     };
     is(@printf, 4, 'the session of the link says four things');
     my $watch = Link->connect_only($node{server2});
@@ -56,8 +63,9 @@ cmp_ok($done, '>=', 6, 'the session has commands');
     my $report = Link->connect_only($node{server1});
     $report->send($say->(@printf[1, 2]));
     $is_told->($report, $blocks[0], 'README: who reports is told that');
-    $watch->wait_for(qr/^device\t.*SIP\/1000$/);
+    $watch->wait_for($_) for qr/^device\t.*\tSIP\/1000$/, qr/^mailbox\t.*\t1001\tdefault$/;
     $report->send($say->($printf[3]));
+    $watch->wait_for($_) for qr/^device\t-\t.*\tSIP\/1000$/, qr/^mailbox\t-\t.*\t1001\tdefault$/;
     $is_told->($watch, $blocks[1], 'README: who watches is told that');
 }
 

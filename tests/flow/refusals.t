@@ -16,7 +16,7 @@ for my $db (qw(newer older)) {
 }
 
 my $tcp    = "host=127.0.0.1 port=$pg->{port} dbname=pgdevstate";
-my $closed = Flow::Pg::free_port();
+my $closed = Flow::Pg::closed_port();
 my %case = (
     'wrong password' => {
         conninfo => "$tcp user=locked password=Geheimnis",

@@ -64,9 +64,10 @@ delete $mailboxes{'1000@default'};
 all_agree('... cleared');
 
 # --- entities by name, some for a time only
-$pg->psql(q{select pgdevstate.set_device_state('Custom:b', 'INUSE', 'calendar'); select pgdevstate.set_device_state('Custom:b', 'RINGING', 'timer', interval '2 seconds');
-    select pgdevstate.set_mailbox('t', 'default', 1, entity => 'timer', ttl => '2 seconds')});
+$pg->psql(q{select pgdevstate.set_device_state('Custom:b', 'INUSE', 'calendar'); select pgdevstate.set_device_state('Custom:b', 'RINGING', 'timer', interval '1 hour');
+    select pgdevstate.set_mailbox('t', 'default', 1, entity => 'timer', ttl => '1 hour')});
 poll_until { ($b->devices->{'Custom:b'} // '') eq 'RINGINUSE' } 'two entities add up';
+$pg->psql(q{select pgdevstate.set_mailbox('t', 'default', 1, entity => 'timer', ttl => '2 seconds')});
 $devices{'Custom:b'} = 'INUSE';
 all_agree('when its time is over, what one said is gone');
 hints_are('when its time is over', 'Idle', 'Busy');

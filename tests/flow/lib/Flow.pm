@@ -32,7 +32,7 @@ our $ROOT     = abs_path(__FILE__ =~ s{[^/]*$}{}r . '../../..');
 our $B        = abs_path(($ENV{B} // "$ROOT/build"));
 our $VALGRIND = $ENV{VALGRIND};
 our $BIN      = $VALGRIND ? $B : "$B/san";
-our $DEADLINE = ($ENV{FLOW_DEADLINE} // 20) * ($VALGRIND ? 5 : 1);
+our $DEADLINE = ($ENV{FLOW_DEADLINE} // 60) * ($VALGRIND ? 5 : 1);    # nothing waits for it that goes well
 our $DIR      = $^C ? '' : tempdir('pgdevstate-flow.XXXXXX', DIR => '/tmp');    # perl -c makes none
 our (@servers, @nodes);
 my $main_pid = $$;
@@ -233,11 +233,15 @@ use Test::More;
 # port that was free
 sub new {
     my ($class, %opt) = @_;
-    my @settings = @{ $opt{settings} // [] };
-    my $port     = $opt{tcp} ? free_port() : 5432;
-    push @settings, 'listen_addresses=127.0.0.1', "port=$port" if $opt{tcp};
-    my ($dir, $err, $status) = Flow::run_command("$Flow::ROOT/scripts/private-pg", 'new', $$, @settings);
-    BAIL_OUT("no private PostgreSQL: $err") if $status;
+    my ($port, $dir, $err) = 5432;
+    for (1 .. 5) {
+        my @settings = @{ $opt{settings} // [] };
+        push @settings, 'listen_addresses=127.0.0.1', 'port=' . ($port = free_port()) if $opt{tcp};
+        ($dir, $err, my $status) = Flow::run_command("$Flow::ROOT/scripts/private-pg", 'new', $$, @settings);
+        last unless $status;
+        # between the look for a free port and its use somebody else may take it
+        die "no private PostgreSQL: $err" unless $opt{tcp} && $err =~ /could not bind|Address already in use/;
+    }
     chomp $dir;
     my $self = bless { dir => $dir, db => 'pgdevstate', nodes => 0, port => $port }, $class;
     push @Flow::servers, $self;
@@ -249,6 +253,14 @@ sub new {
 sub free_port {
     my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die "no free port: $!";
     return $socket->sockport;
+}
+
+# A port that nobody listens at, and nobody else can take while the test runs.
+my @kept;
+
+sub closed_port {
+    push @kept, IO::Socket::INET->new(LocalAddr => '127.0.0.1', Proto => 'tcp') // die "no free port: $!";
+    return $kept[-1]->sockport;
 }
 
 sub conninfo {
@@ -312,6 +324,18 @@ sub kill9 {
     my ($pid) = split /\n/, Flow::slurp("$self->{dir}/data/postmaster.pid");
     CORE::kill('KILL', $pid);
 }
+
+# Does what makes the server restart by itself (kill -9 of a backend), and waits until it has: a moment
+# before that it still takes connections, and then ends them.
+sub crashed {
+    my ($self, $name, $fault) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my $before = $self->readies;
+    $fault->();
+    return Flow::poll_until { $self->readies > $before && $self->psql_in('postgres', 'select 1') } $name;
+}
+
+sub readies { my ($self) = @_; return scalar(() = Flow::slurp("$self->{dir}/log") =~ /ready to accept connections/g) }
 
 sub remove {
     my ($self) = @_;
