@@ -13,7 +13,7 @@
 
 #include "mem.h"
 
-static bool entity_id_usable(const struct entity_id *id)
+bool entity_id_usable(const struct entity_id *id)
 {
 	static const struct entity_id none, all = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 

@@ -14,6 +14,7 @@ bool entity_id_parse(
 	const char *text, struct entity_id *out); /* not all 00, not all ff */
 const char *entity_id_print(const struct entity_id *id, char out[ENTITY_ID_TEXT]);
 bool entity_id_equal(const struct entity_id *a, const struct entity_id *b);
+bool entity_id_usable(const struct entity_id *id); /* not all 00: that is none */
 /* The first network interface's MAC that is neither all 00 nor all ff. */
 bool entity_id_from_interfaces(struct entity_id *out);
 /*

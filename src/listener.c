@@ -928,6 +928,15 @@ void listener_forget(struct listener *l, const struct entity_id *id)
 		peer_want(l, p, WANT_ROWS);
 }
 
+void listener_drop(struct listener *l, const struct entity_id *id)
+{
+	struct peer *p = peer_of(l, id);
+	struct cache_entity *e = p->entity;
+
+	peer_free(l, p);
+	cache_entity_remove(l->cache, e);
+}
+
 void listener_disconnected(struct listener *l)
 {
 	l->connected = false;

@@ -58,6 +58,8 @@ void listener_connected(struct listener *l, bool own);
 void listener_compare_own(struct listener *l); /* own rows only, while connected */
 /* What is known of an entity is void: its rows are read anew, unless they are our own. */
 void listener_forget(struct listener *l, const struct entity_id *id);
+/* It was nobody, in no database: nothing is left of it. */
+void listener_drop(struct listener *l, const struct entity_id *id);
 void listener_disconnected(struct listener *l);
 
 void listener_notify(struct listener *l, const char *text, size_t len);

@@ -586,6 +586,25 @@ static int run(struct daemon *d)
 	return 0;
 }
 
+static void recall_entity(struct options *o)
+{
+	if (!o->has_entity_id)
+		entity_id_recall(o->run_directory, &o->entity_id);
+}
+
+/* All is well, but perhaps for what only the host, or a telephone server, can tell. */
+static int tested(struct daemon *d)
+{
+	struct options *o = d->app.options;
+
+	recall_entity(o);
+	if (!entity_id_usable(&o->entity_id))
+		fprintf(stderr, "%s: %s\n", o->file, node_no_entity);
+	printf("%s: all is well\n", o->file);
+	unwire(d);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments a = {.file = PGDEVSTATE_CONF};
@@ -605,16 +624,12 @@ int main(int argc, char **argv)
 	if (a.test &&
 		!service_check(d.app.options->run_directory, d.app.options->log_file, &errors))
 		return fail(&d, &errors);
-	if (a.test) {
-		printf("%s: all is well\n", d.app.options->file);
-		unwire(&d);
-		return 0;
-	}
+	if (a.test)
+		return tested(&d);
 	if (!open_log(&d, &errors) ||
 		!service_begin(&d.service, d.app.options->run_directory, !a.foreground, &errors))
 		return fail(&d, &errors);
-	if (!d.app.options->has_entity_id)
-		entity_id_recall(d.app.options->run_directory, &d.app.options->entity_id);
+	recall_entity(d.app.options);
 	read_host(&d);
 	d.app.base = loop_new();
 	d.app.started_us = clock_mono_us();

@@ -212,6 +212,11 @@ struct db_events node_events(struct node *n)
 
 /* ---- life ---- */
 
+const char *const node_no_entity =
+	"there is no entity id: no network interface has a usable MAC address, and no "
+	"telephone server was linked yet. Set entity_id in [options], for example entity_id "
+	"= 01:23:45:67:89:ab";
+
 static void self_describe(struct node *n)
 {
 	struct payload_entity *who = &n->self->who;
@@ -354,9 +359,10 @@ void node_reclaim(struct node *n)
 void node_become(struct node *n, const struct entity_id *id)
 {
 	char text[ENTITY_ID_TEXT];
+	bool had_one = entity_id_usable(&n->cfg.self.entity);
 
-	log_notice("session",
-		"leaving, to come back with the telephone server's entity id %s",
+	log_notice("session", "%s the telephone server's entity id %s",
+		had_one ? "leaving, to come back with" : "going to the database with",
 		entity_id_print(id, text));
 	n->becoming = true;
 	n->next_id = *id;
@@ -378,7 +384,10 @@ void node_reborn(struct node *n)
 	listener_set_self(n->listener, &n->next_id);
 	cache_set_self(n->cache, n->self, false);
 	cache_entity_flags(n->cache, n->self, false, false);
-	listener_forget(n->listener, &was);
+	if (entity_id_usable(&was))
+		listener_forget(n->listener, &was);
+	else
+		listener_drop(n->listener, &was);
 	n->self = cache_entity_get(n->cache, &n->next_id);
 	n->adopted = false;
 	n->comparing = false;

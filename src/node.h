@@ -42,7 +42,13 @@ struct node_callbacks {
 	void (*left)(void *arg);  /* after node_leave(): said goodbye, or could not */
 };
 
-/* Config's strings are borrowed for the node's life. */
+/* What is wrong, and what to do, where cfg.self.entity is none (all 00). */
+extern const char *const node_no_entity;
+
+/*
+ * Config's strings are borrowed for the node's life. Without an entity id the node takes
+ * what it is told, and waits for node_become() before it goes to the database.
+ */
 struct node *node_new(const struct node_config *cfg, const struct db_port *port,
 	const struct node_callbacks *cb, void *arg, int64_t now_us);
 void node_free(struct node *n);

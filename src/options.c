@@ -377,13 +377,11 @@ static void set_defaults(struct reading *r)
 	}
 }
 
+/* A host without a MAC address has none, until a telephone server is linked. */
 static void find_entity_id(struct reading *r)
 {
-	if (r->o->has_entity_id || entity_id_from_interfaces(&r->o->entity_id))
-		return;
-	conf_complain(r->errors, r->conf->file, 0,
-		"no network interface has a usable MAC address; set entity_id in [options], for "
-		"example: entity_id = 01:23:45:67:89:ab");
+	if (!r->o->has_entity_id && !entity_id_from_interfaces(&r->o->entity_id))
+		memset(&r->o->entity_id, 0, sizeof(r->o->entity_id));
 }
 
 static void find_system_name(struct reading *r)

@@ -27,9 +27,9 @@ struct event_channel {
 struct options {
 	char *file; /* where it was read from, absolute */
 	struct entity_id entity_id;
-	bool
-		has_entity_id; /* set in the file; else ("auto") the first usable MAC was taken */
-	char *system_name; /* default: the host's name */
+	bool has_entity_id;  /* set in the file; else ("auto") the first usable MAC was taken,
+							or there is none */
+	char *system_name;   /* default: the host's name */
 	char *run_directory; /* default /run/pgdevstate; holds the console's socket */
 	char *socket;   /* the console's; default run_directory/pgdevstated.ctl; absolute */
 	char *dialplan; /* absolute path of extensions.conf; "" for none */

@@ -300,7 +300,7 @@ static void ask_main(struct node *n)
 
 	switch (n->phase) {
 	case NODE_DOWN:
-		if (n->now_us < n->retry_us)
+		if (n->now_us < n->retry_us || !entity_id_usable(&n->cfg.self.entity))
 			return;
 		phase_set(n, NODE_CONNECTING);
 		req.op = DB_CONNECT;
@@ -663,6 +663,8 @@ void session_result(struct node *n, const struct db_result *res)
 void session_start(struct node *n)
 {
 	n->retry_us = n->now_us;
+	if (!entity_id_usable(&n->cfg.self.entity))
+		error_remember(n, node_no_entity);
 	session_kick(n);
 }
 
@@ -689,7 +691,7 @@ int64_t session_next_us(const struct node *n)
 
 	if (!n->reading && session_is_up(n) && n->read_retry_us > n->now_us)
 		next = earlier(next, n->read_retry_us);
-	if (n->asking)
+	if (n->asking || !entity_id_usable(&n->cfg.self.entity))
 		return next;
 	if (n->phase == NODE_DOWN || (session_is_up(n) && !lease_may_write(&n->lease)))
 		return earlier(next, n->retry_us);

@@ -75,7 +75,7 @@ sub stop_server { @stopped = ((split /\n/, slurp("$pg->{dir}/data/postmaster.pid
 sub go_on       { kill('CONT', @stopped) }
 END { go_on() if @stopped }    # whatever happens, so that the server can be ended
 held('server process stopped, few devices', 50, 2000, \&stop_server, sub {
-    poll_until { contents_like($a->log, qr/ERROR .*no answer to publish within/) } 'the node gives its session up';
+    poll_until { contents_like($a->log, qr/ERROR .*no answer to \w+ within/) } 'the node gives its session up';
     go_on();
 });
 held('server process stopped, many devices', 20_000, 10, \&stop_server, \&go_on);

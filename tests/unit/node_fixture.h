@@ -71,7 +71,7 @@ static inline void before(void *node, int64_t now_us)
 	node_now(node, now_us);
 }
 
-/* Peer i on entity id `id` as process `pid` of `host`. */
+/* Peer i on entity id `id` (0: none) as process `pid` of `host`. */
 static inline struct peer *begin_as(int i, int id, const char *host, int pid)
 {
 	static const struct node_callbacks cb = {on_changed, on_phase, on_rearm, on_left};
@@ -81,7 +81,7 @@ static inline struct peer *begin_as(int i, int id, const char *host, int pid)
 	struct db_port port;
 
 	memset(p, 0, sizeof(*p));
-	p->id = (struct entity_id){{2, 0, 0, 0, 0, (uint8_t)id}};
+	p->id = (struct entity_id){{id ? 2 : 0, 0, 0, 0, 0, (uint8_t)id}};
 	snprintf(p->name, sizeof(p->name), "server%d", i);
 	cfg.self = (struct db_self){p->id, p->name, host, "boot", "1", pid, 10000};
 	cfg.publish[0] = cfg.publish[1] = cfg.subscribe[0] = cfg.subscribe[1] = true;

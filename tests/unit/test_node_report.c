@@ -810,6 +810,35 @@ static void becomes_another_entity_at_any_time(void **arg)
 	}
 }
 
+/* A host without a MAC address: nothing is asked before the telephone server has said its
+ * id; what was said until then counts afterwards. */
+static void waits_for_an_entity(void **arg)
+{
+	(void)arg;
+	begin_as(0, 0, "host", 100);
+	begin(1);
+	say(A, "Custom:held", STATE_INUSE);
+	run_s(20);
+	expect_phase(A, NODE_DOWN);
+	assert_int_equal(status(A).counters[COUNT_CONNECTS], 0);
+	assert_string_equal(status(A).last_error, node_no_entity);
+	expect_state(B, "Custom:held", STATE_UNKNOWN);
+	becomes(A, 9);
+	run_s(2);
+	expect_phase(A, NODE_READY);
+	assert_string_equal(status(A).last_error, "");
+	alive(0, false);
+	alive(9, true);
+	expect_both("Custom:held", STATE_INUSE);
+	assert_null(cache_entity_find(node_cache(A->node), &(struct entity_id){{0}}));
+	expect_agreement();
+	stop(A);
+	begin_as(0, 0, "host", 100); /* and the end, without one */
+	node_leave(A->node, true);
+	run_s(1);
+	assert_int_equal(A->lefts, 1);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, world_begin, world_end)
 
 int main(void)
@@ -845,6 +874,7 @@ int main(void)
 		TEST(while_another_process_has_our_id),
 		TEST(becomes_another_entity),
 		TEST(becomes_another_entity_at_any_time),
+		TEST(waits_for_an_entity),
 	};
 
 	log_open(LOG_TO_FILE, "/dev/null"); /* what is logged here is expected */
