@@ -267,11 +267,23 @@ static bool hello_names(struct line *line)
 	return true;
 }
 
+/*
+ * The node slept, or the turn was long: who reports has closed, and its end is still to be
+ * read. What it said before that is not: who is here now knows better.
+ */
+static void reporter_look(struct links *ls)
+{
+	if (ls->reporter && ls->cb.is_closed(ls->arg, ls->reporter))
+		link_bye(ls->reporter, "it closed, and another one reports");
+}
+
 /* One reports; some watch. */
 static bool hello_place(struct link *l)
 {
 	struct links *ls = l->links;
 
+	if (l->report)
+		reporter_look(ls);
 	if (l->report && ls->reporter) {
 		link_bye(l, "%s %s pid %d reports already; one may", ls->reporter->program,
 			ls->reporter->version, (int)ls->reporter->pid);

@@ -38,6 +38,8 @@ struct link_callbacks {
 	void (*wake)(void *arg, struct link *l);
 	/* entity_id is auto, and the telephone server has this one. */
 	void (*become)(void *arg, const struct entity_id *id);
+	/* Its program has closed, though not all that it said has been read yet. */
+	bool (*is_closed)(void *arg, struct link *l);
 };
 
 struct link_config {

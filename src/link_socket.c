@@ -11,6 +11,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -333,10 +334,20 @@ static void on_become(void *arg, const struct entity_id *id)
 	s->become(s->arg, id);
 }
 
+/* Also when there is more of it to be read. */
+static bool on_is_closed(void *arg, struct link *l)
+{
+	struct client *cl = link_owner(l);
+	struct pollfd p = {.fd = cl ? bufferevent_getfd(cl->bev) : -1};
+
+	(void)arg;
+	return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR));
+}
+
 struct link_socket *link_socket_new(struct event_base *base, struct node *n,
 	const struct link_socket_config *cfg, char **error)
 {
-	static const struct link_callbacks cb = {on_wake, on_become};
+	static const struct link_callbacks cb = {on_wake, on_become, on_is_closed};
 	struct local_socket *socket = local_socket_open(cfg->path, "link", cfg->group, error);
 	struct link_socket *s;
 

@@ -118,6 +118,29 @@ $pbx->cut;
 poll_until { $one->stats->{report} eq 'kept' } 'a report is cut';
 is(written($id1), $before, '... which removes nothing');
 
+# --- the node sleeps, the telephone server gives up and tries again: who is there last, reports
+$pbx = back('once more');
+$one->signal('STOP');
+$pbx->cut;
+for my $state (qw(BUSY RINGING)) {
+    my $try = Link->connect_only($one);
+    $try->say(qw(hello 1 - test 1.0 report));
+    $try->report(device => { 'PJSIP/1' => $state, 'PJSIP/2' => $state });
+    $try->cut;
+}
+my $last = Link->connect_only($one);
+$last->say(qw(hello 1 - test 1.0 report));
+$one->signal('CONT');
+$last->wait_for(qr/^(?:hello|bye)\t/);
+is($last->{lines}[0][0], 'hello', 'those that closed while the node slept are not in the way') or diag($last->{bye});
+$last->report(%report);
+poll_until { $one->stats->{report} eq 'complete' } '... and the report is complete';
+told($watch, 'device', { 'PJSIP/1' => { $id1 => 'INUSE' }, 'PJSIP/2' => { $id1 => 'NOT_INUSE' } }, '... with the last word');
+$pbx = $last;
+poll_until { $one->stats->{unsent} == 0 } 'all is written';
+$before = written($id1);
+$pbx->cut;
+
 # --- it does not come back: off within the lease; one flag
 my $since = time;
 told($watch, 'device', {}, 'the telephone server is gone: its lamps go off');

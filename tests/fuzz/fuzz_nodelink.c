@@ -59,9 +59,16 @@ static void others_say(struct node *n, struct cache_entity *e, unsigned i)
 		cache_remove(n->cache, e, KEY_DEVICE, devices[i % 3]);
 }
 
+static bool on_is_closed(void *arg, struct link *l)
+{
+	(void)arg;
+	(void)l;
+	return false;
+}
+
 static struct links *links_begin(struct node *n)
 {
-	static const struct link_callbacks cb = {on_wake, on_become};
+	static const struct link_callbacks cb = {on_wake, on_become, on_is_closed};
 	struct link_config cfg = {.name = "server1", .version = "1", .file = "/f"};
 	struct links *ls;
 

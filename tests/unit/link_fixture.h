@@ -44,6 +44,13 @@ static inline void on_become(void *arg, const struct entity_id *id)
 	entity_id_print(id, became);
 }
 
+static struct link *closed; /* its program has gone */
+static inline bool on_is_closed(void *arg, struct link *l)
+{
+	(void)arg;
+	return l == closed;
+}
+
 static inline void on_touched(void *arg, enum key_kind kind, const char *key)
 {
 	links_touched(arg, kind, key);
@@ -51,7 +58,7 @@ static inline void on_touched(void *arg, enum key_kind kind, const char *key)
 
 static inline void links_begin(bool entity_is_set)
 {
-	static const struct link_callbacks cb = {on_wake, on_become};
+	static const struct link_callbacks cb = {on_wake, on_become, on_is_closed};
 	struct link_config cfg = {.entity_is_set = entity_is_set,
 		.name = "server1",
 		.version = "0.9",
@@ -66,6 +73,7 @@ static inline void links_begin(bool entity_is_set)
 	now = 1000000;
 	wakes = 0;
 	became[0] = '\0';
+	closed = NULL;
 }
 
 static inline int setup(void **state)

@@ -122,6 +122,27 @@ static void one_reports(void **state)
 	assert_int_equal(links_counter(links, LINK_LOST), 1);
 }
 
+/* The end of the one that reported is not read yet, nor all that it said. */
+static void one_that_closed_makes_room(void **state)
+{
+	struct link *one = linked("\treport"), *two;
+
+	(void)state;
+	closed = one;
+	two = link_begin();
+	put(two, HELLO "\n"); /* it does not report: nobody is in its way */
+	told(two, "hello\t1\t" OURS "\tserver1\t0.9\nstatus\tready\n");
+	node_was_told("up\n");
+	link_free(two, "gone");
+	two = linked("\treport");
+	node_was_told("lost\nup\n");
+	put(one, "begin\ndevice\tBUSY\tPJSIP/1\nend\nbye\n");
+	node_was_told(""); /* of an older time */
+	dropped(one, "it closed, and another one reports");
+	link_free(two, NULL);
+	node_was_told("lost\n");
+}
+
 static void so_many_watch(void **state)
 {
 	struct link *all[LINK_MAX_WATCHERS + 1];
@@ -549,6 +570,7 @@ int main(void)
 		T(hello_that_is_wrong),
 		T(hello_once),
 		T(one_reports),
+		T(one_that_closed_makes_room),
 		T(so_many_watch),
 		T(so_many_links),
 		cmocka_unit_test_teardown(auto_takes_the_id_over, teardown),
