@@ -294,6 +294,19 @@ static void show_own(int to, const char *device)
 		owner == SLOT_ADOPTED ? " (adopted: another server's word)" : "");
 }
 
+/* Names of devices that others speak of; in any case, as all that completes here. */
+static void complete_device(const char *begin)
+{
+	size_t len = strlen(begin);
+	struct map_item *item;
+
+	for (item = tables_lock()->facts.devices.first; item; item = item->next)
+		if (strncasecmp(item->key, begin, len) == 0 &&
+			ast_cli_completion_add(ast_strdup(item->key)) != 0)
+			break;
+	tables_unlock();
+}
+
 static char *show_device(struct ast_cli_entry *e, int cmd, struct ast_cli_args *a)
 {
 	struct listing l = {NULL, 0, 0, false};
@@ -309,6 +322,8 @@ static char *show_device(struct ast_cli_entry *e, int cmd, struct ast_cli_args *
 			"       Shows who says what of a device, and what that adds up to here.\n";
 		return NULL;
 	case CLI_GENERATE:
+		if (a->pos == e->args)
+			complete_device(a->word);
 		return NULL;
 	}
 	if (a->argc != e->args + 1)
@@ -334,7 +349,7 @@ static char *show_device(struct ast_cli_entry *e, int cmd, struct ast_cli_args *
 
 static char *ping(struct ast_cli_entry *e, int cmd, struct ast_cli_args *a)
 {
-	char why[300];
+	char why[SESSION_REASON + 40];
 	long us;
 
 	switch (cmd) {

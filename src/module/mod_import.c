@@ -95,6 +95,8 @@ static void unadopt(const char *device, const enum device_state *own)
 {
 	enum device_state state, now;
 
+	if (is_stored(device))
+		ast_db_del(OUR_STORE, device);
 	if (slot_read(device, &state) != SLOT_ADOPTED)
 		return; /* a press or the driver took the slot back */
 	if (is_stored(device)) {
@@ -102,7 +104,6 @@ static void unadopt(const char *device, const enum device_state *own)
 			ast_db_put(STORE, device + strlen(CUSTOM), state_name(*own));
 		else
 			ast_db_del(STORE, device + strlen(CUSTOM));
-		ast_db_del(OUR_STORE, device);
 		slot_restore(device, own);
 		check_later(device);
 		return;
@@ -271,24 +272,17 @@ void import_recall(void)
 	each_note(recall);
 }
 
-/* Something else in the slot was pressed while the module was not there. */
+/*
+ * Something else in the slot was pressed while the module was not there: what the node
+ * says first must not take its place, see say_own() in mod_export.c.
+ */
 static void readopt(const char *device, const struct entity_id *entity,
 	enum device_state state, const enum device_state *own)
 {
 	enum device_state now;
-	struct tables *t;
 
-	if (slot_read(device, &now) != SLOT_OWN)
-		return;
-	if (now == state) {
+	if (slot_read(device, &now) == SLOT_OWN && now == state)
 		slot_adopt(device, entity, state);
-		return;
-	}
-	t = tables_lock();
-	mod_facts_unmerge(&t->facts, device);
-	mod_facts_adopt(&t->facts, device, false);
-	tables_unlock();
-	ast_db_del(OUR_STORE, device);
 }
 
 void import_readopt(void)

@@ -58,7 +58,7 @@ static int64_t retry_at_ms;
 static bool report_due, readopted;
 static bool mute; /* the node takes nothing any more */
 static bool idle; /* nothing happened for a while: the last facts are acknowledged */
-static char last_reason[256];
+static char last_reason[SESSION_REASON];
 
 static pthread_t thread = AST_PTHREADT_NULL;
 static int wake_fd = -1;

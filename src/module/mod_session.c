@@ -79,7 +79,7 @@ static bool take_bye(struct session *s, const struct line *l)
 	s->refused = s->phase == SESSION_GREETING && l->name[0] &&
 				 strcmp(l->name, SESSION_NODE_STOPS) != 0;
 	if (l->name[0])
-		snprintf(s->reason, sizeof(s->reason), "the node says: %.200s", l->name);
+		snprintf(s->reason, sizeof(s->reason), "the node says: %.500s", l->name);
 	else
 		copy_text(s->reason, sizeof(s->reason), "the node said goodbye");
 	return false;

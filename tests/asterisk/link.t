@@ -52,6 +52,23 @@ subtest 'dump, difference, gone' => sub {
     $ami->wait_event('AMI is told the truth', $mark, Event => 'DeviceStateChange', Device => 'PJSIP/nobody', State => 'INVALID');
 };
 
+subtest 'the console' => sub {
+    $node->say(map { ['device', 'INUSE', $other, $_] } 'Custom:c1', 'Custom:c two', 'PJSIP/c3');
+    shows('for the console', 'PJSIP/c3', 'INUSE');
+    my $completed = sub { join ' ', grep { $_ ne '_EOF_' } split /\n/, $pbx->cli(qq(_command matchesarray "$_[0]" "")) =~ s/ (?=Custom:|PJSIP|_EOF_)/\n/gr };
+    is($completed->('pgdevstate show '), 'device devices event members status ', 'its commands complete');
+    like($completed->('pgdevstate show device custom:c'), qr/^Custom:c two Custom:c1\b|^Custom:c1 Custom:c two\b/, '... and names of devices');
+    unlike($completed->('pgdevstate show device custom:c'), qr/PJSIP/, '... those that begin like that');
+    for my $line ('Custom:c1', '"Custom:c two"') {
+        like($pbx->cli("pgdevstate show device $line"), qr/State in Asterisk: +INUSE\n.*\Q$other\E says: +INUSE\n/s, "show device $line");
+    }
+    for my $line ('device', 'device Custom:c two', 'devices a b', 'members x', 'status x', 'event channels x') {
+        like($pbx->cli("pgdevstate show $line"), qr/^Usage: pgdevstate show/, "show $line: its usage");
+    }
+    $node->say(map { ['device', '-', $other, $_] } 'Custom:c1', 'Custom:c two', 'PJSIP/c3');
+    shows('for the console', 'PJSIP/c3', 'INVALID');
+};
+
 subtest 'what this server says' => sub {
     $node->mark;
     $pbx->cli('devstate change Custom:x BUSY');

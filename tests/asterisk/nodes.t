@@ -37,6 +37,36 @@ subtest 'entity_id=auto' => sub {
     shows($server2, 'Custom:lamp', 'INUSE');
 };
 
+# ---- a server of another id at a node that has its own ----
+subtest 'entity id mismatch' => sub {
+    my $stranger = pbx('stranger', node => $node1, entity => '02:00:00:00:09:09', expected_errors => [qr/entity id mismatch/]);
+    $stranger->start;
+    logged($stranger, qr/ERROR[^\n]*entity id mismatch: this node is \Q$node1->{entity_id}\E [^\n]* 02:00:00:00:09:09; give both the same[^\n]*, or entity_id = auto\. Trying again$/m,
+        'both ids, and all that can be done about it');
+    like($stranger->cli('pgdevstate ping'), qr/No pong: the link is down: [^\n]*entity_id = auto$/m, '... on the console, too');
+    like($server1->cli('pgdevstate show status'), qr/^ *Link: +up/m, 'the node stays with its own server');
+    $stranger->end;
+};
+
+# ---- the node sleeps for longer than the server waits for it ----
+subtest 'a node that is stopped for a while' => sub {
+    my $mark = $server2->ami->mark;
+    $server2->ami->set('DEVICE_STATE(Custom:own)', 'RINGING');
+    shows($server1, 'Custom:own', 'RINGING');
+    $node2->signal('STOP');
+    shows($server1, 'Custom:own', 'UNKNOWN');
+    poll_until { contents_like($server2->cli('pgdevstate show status'), qr/Last error: +the node is silent/) } 'the server gives it up';
+    like($server2->cli('module unload res_pgdevstate.so'), qr/Unloaded/, 'the module can be unloaded meanwhile');
+    like($server2->cli('module load res_pgdevstate.so'), qr/Loaded/, '... and loaded');
+    poll_until { contents_like($server2->cli('pgdevstate show status'), qr/Link: +greeting/) } 'it greets a node that does not answer';
+    $node2->signal('CONT');
+    shows($server1, 'Custom:own', 'RINGING');
+    poll_until { contents_like($server2->cli('pgdevstate show status'), qr/fresh/) } 'all is as it was';
+    $server2->ami->set('DEVICE_STATE(Custom:own)', 'ONHOLD');
+    shows($server1, 'Custom:own', 'ONHOLD');
+    unlike(slurp($server2->{log}), qr/ERROR[^\n]*mod_\w+\.c/, '... which is no error');
+};
+
 # ---- stopped and started ----
 subtest 'a node is restarted in good order' => sub {
     my $mark = $server2->ami->mark;

@@ -186,6 +186,27 @@ subtest 'pressed while it is away' => sub {
     all_say($t, 'INUSE', 'a presses the same as before');
 };
 
+subtest 'pressed while the module is not there' => sub {
+    my $t = 'Custom:t-night';
+    press($a, $t, 'INUSE');
+    all_say($t, 'INUSE', 'a says');
+    press($b, $t, 'NOT_INUSE');
+    all_say($t, 'NOT_INUSE', 'and b');
+    for my $state (qw(BUSY INUSE)) {
+        like($a->cli('module unload res_pgdevstate.so'), qr/Unloaded/, 'a: the module is unloaded');
+        press($a, $t, $state);
+        says($a, $t, $state, 'a alone');
+        all_say($t, 'NOT_INUSE', 'the others do not know yet', $b, $c);
+        like($a->cli('module load res_pgdevstate.so'), qr/Loaded/, 'a: ... and loaded');
+        all_say($t, $state, 'what was pressed meanwhile counts');
+        stored($_, 't-night', $state) for @all;
+        press($b, $t, 'NOT_INUSE');
+        all_say($t, 'NOT_INUSE', 'b presses');
+    }
+    quiet('after that');
+    all_say($t, 'NOT_INUSE', '... and it stays');
+};
+
 subtest 'the node is restarted' => sub {
     my $t = 'Custom:t-night';
     press($a, $t, 'INUSE');
