@@ -268,8 +268,8 @@ static bool hello_names(struct line *line)
 }
 
 /*
- * The node slept, or the turn was long: who reports has closed, and its end is still to be
- * read. What it said before that is not: who is here now knows better.
+ * The node slept, or the turn was long: who reports has closed, and its end is still to
+ * be read. What it said before that is not: who is here now knows better.
  */
 static void reporter_look(struct links *ls)
 {

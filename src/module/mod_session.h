@@ -16,7 +16,7 @@
 #define SESSION_PING_MS    5000  /* silent for so long: ping */
 #define SESSION_SILENCE_MS 15000 /* heard nothing for so long: the node is given up */
 
-#define SESSION_REASON     600   /* a goodbye names ids, files and what to do */
+#define SESSION_REASON 600 /* a goodbye names ids, files and what to do */
 
 #define SESSION_NODE_STOPS "the node stops" /* its goodbye to all, when it does */
 
@@ -34,7 +34,7 @@ struct session {
 	struct bucket idle; /* lines that are not facts */
 	struct entity_id node;
 	char node_name[LINE_NAME_MAX + 1], node_version[64];
-	char status[256]; /* the node's own: ready, away, refused ... */
+	char status[256];            /* the node's own: ready, away, refused ... */
 	char reason[SESSION_REASON]; /* why it is down */
 };
 
