@@ -45,9 +45,14 @@ bool conf_read(struct mod_options *out)
 	while ((section = ast_category_browse(cfg, section)))
 		errors += read_section(cfg, section, out);
 	ast_config_destroy(cfg);
-	if (errors == 0 && options_end(out, why, sizeof(why)))
-		return true;
-	if (errors == 0)
+	if (errors > 0)
+		return false;
+	if (!options_end(out, why, sizeof(why))) {
 		ast_log(LOG_ERROR, CONF_FILE ": %s\n", why);
-	return false;
+		return false;
+	}
+	if (!options_share(out))
+		ast_log(LOG_WARNING, CONF_FILE
+			" has no publish_event and no subscribe_event: nothing is shared\n");
+	return true;
 }

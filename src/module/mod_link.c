@@ -273,14 +273,14 @@ static void take_reload(int64_t now)
 	bool moved = strcmp(options.socket, next_options.socket) != 0;
 	struct tables *t;
 
+	if (moved && session.phase != SESSION_DOWN)
+		drop("the socket's path was changed", now);
 	options = next_options;
 	reload = false;
 	t = tables_lock();
 	t->facts.max = t->boxes.max = (size_t)options.import_max;
 	tables_unlock();
 	resync = session.phase == SESSION_UP;
-	if (moved && session.phase != SESSION_DOWN)
-		drop("the socket's path was changed", now);
 	retry_reset(&backoff);
 	retry_at_ms = fd < 0 ? now : retry_at_ms;
 }

@@ -183,6 +183,14 @@ bool options_end(struct mod_options *o, char *why, size_t size)
 	return true;
 }
 
+bool options_share(const struct mod_options *o)
+{
+	for (int e = 0; e < MOD_EVENTS; e++)
+		if (o->publish[e] || o->subscribe[e])
+			return true;
+	return false;
+}
+
 bool options_publish(const struct mod_options *o, enum mod_event event, const char *name)
 {
 	return o->publish[event] && filter_passes(&o->filter[event], name);

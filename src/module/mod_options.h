@@ -42,6 +42,8 @@ bool options_set(struct mod_options *o, const char *section, const char *name,
 	const char *value, char *why, size_t size);
 /* All were set: the rest. */
 bool options_end(struct mod_options *o, char *why, size_t size);
+/* Is anything? */
+bool options_share(const struct mod_options *o);
 /* Is this name told to others, or taken from them? */
 bool options_publish(const struct mod_options *o, enum mod_event event, const char *name);
 bool options_subscribe(

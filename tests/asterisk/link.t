@@ -266,6 +266,16 @@ subtest 'unload, load, reload' => sub {
     $node->wait_line('a resync', qr/^resync/);
     $node->say('begin', ['device', 'BUSY', $other, 'Custom:y'], 'end');
     shows('filtered now', 'Custom:y', 'UNKNOWN', 'Idle', 2);
+    $pbx->reconfigure('res_pgdevstate.conf' => "[general]\nsocket=@{[ $pbx->socket ]}.moved\n");
+    $pbx->cli('module reload res_pgdevstate.so');
+    Flow::poll_until {
+        contents_like(Flow::slurp($pbx->{log}), qr/Lost the node at \Q@{[ $pbx->socket ]}\E: the socket's path was changed/)
+    } 'another path: the log says which node was left';
+    like(Flow::slurp($pbx->{log}), qr/WARNING[^\n]*res_pgdevstate\.conf has no publish_event and no subscribe_event: nothing is shared/, '... and that nothing is shared');
+    $node->hang_up;
+    $pbx->reconfigure('res_pgdevstate.conf' => $pbx->module_conf);
+    $pbx->cli('module reload res_pgdevstate.so');
+    $node->greet;
 };
 
 subtest 'ten thousand at once' => sub {

@@ -42,6 +42,11 @@ static void test_defaults(void **state)
 	assert_int_equal(o.import_max, 50000);
 	assert_false(options_publish(&o, EVENT_DEVICE_STATE, "x"));
 	assert_false(options_subscribe(&o, EVENT_MWI, "x"));
+	assert_false(options_share(&o));
+	assert_true(set(&o, "lamps", "subscribe_event", "mwi"));
+	assert_true(set(&o, "lamps", "type", "event_channel"));
+	assert_true(options_end(&o, why, sizeof(why)));
+	assert_true(options_share(&o));
 }
 
 static void test_general(void **state)
