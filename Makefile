@@ -150,7 +150,7 @@ demo-stop: ## stop what `make demo` left running
 
 check: ## all tests: lint, unit, fuzz, sql, sim, flow, chaos (short)
 	@scripts/deps check
-	@$(MAKE) --no-print-directory -j$$(nproc) all $(B)/sim
+	@$(MAKE) --no-print-directory -j$$(nproc) all $(B)/sim bench-build $(B)/bench/test_samples
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 B=$(B)/san all unit-build $(B)/san/diff replay-build
 	@B=$(B) tests/run lint unit fuzz sql sim flow chaos
 lint: all ## format, cppcheck, shellcheck, man pages, house rules
@@ -161,6 +161,7 @@ unit: ## cmocka tests under ASan and UBSan
 sql: all ## pgTAP tests on a private PostgreSQL (T='tests/sql/x.sql ...')
 	@B=$(B) tests/run sql
 flow: all ## real daemons on a private PostgreSQL (T='tests/flow/x.t ...', VALGRIND=1)
+	@$(MAKE) --no-print-directory bench-build $(B)/bench/test_samples
 	@$(MAKE) --no-print-directory SAN=1 B=$(B)/san all $(B)/san/diff
 	@B=$(B) tests/run flow
 chaos: all ## faults on real daemons and servers, a table (SEED=N, ONLY='3 7', MIX=N, SHORT=1, LIST=1)
@@ -230,6 +231,27 @@ fuzz: ## libFuzzer on what comes from outside (SECONDS=60 each, T='payload ...',
 	@$(MAKE) --no-print-directory -j$$(nproc) CC=clang SAN=1 B=$(B)/libfuzzer \
 		CFLAGS='-O1 -g -fsanitize=fuzzer-no-link' fuzz-build
 	@B=$(B)/libfuzzer T='$(or $(T),$(FUZZ))' tests/fuzz/run $(or $(SECONDS),60)
+
+# Benches: ours, the floor (libpq) and the peer (corosync's CPG, where libcpg-dev is).
+BENCH = link floor swarm keep $(if $(wildcard /usr/include/corosync/cpg.h),cpg)
+.PHONY: bench bench-quick bench-build deps-bench
+$(B)/obj/bench/%.o: tests/bench/%.c $(B)/flags
+	@mkdir -p $(@D); echo '  compile $<'
+	$(Q)$(COMPILE) -Itests/bench -c -o $@ $<
+$(B)/bench/%: $(B)/obj/bench/%.o $(B)/obj/bench/path.o $(B)/obj/bench/samples.o \
+		$(B)/libnode.a
+	@mkdir -p $(@D); echo '  link    $@'
+	$(Q)$(LINK) -o $@ $^ $(LIBS) -lm $(if $(filter cpg,$*),-lcpg)
+$(B)/bench/test_samples: $(B)/obj/bench/test_samples.o $(B)/obj/bench/samples.o
+	@mkdir -p $(@D); echo '  link    $@'
+	$(Q)$(LINK) -o $@ $^ -lcmocka -lm
+bench-build: all $(BENCH:%=$(B)/bench/%)
+bench: bench-build ## latency, rates, fan-out, join, memory, SQL against floor and peer (ONLY='1 2', ROUNDS=N, JSON=FILE)
+	@B=$(B) perl tests/bench/bench.pl
+bench-quick: bench-build ## the same within a minute: smaller, fewer rounds
+	@B=$(B) QUICK=1 perl tests/bench/bench.pl
+deps-bench: ## what the benches' peer needs: corosync, libcpg-dev
+	scripts/deps bench
 
 format: ## rewrite the C files in the house's format
 	clang-format -i $$(git ls-files 'src/*.[ch]' 'tests/*.[ch]')

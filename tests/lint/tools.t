@@ -17,7 +17,7 @@ tool_accepts("shellcheck $_", 'shellcheck', $_) for @shell;
 
 my @perl = grep { /\.(?:pm|t|pl)$/ || first_line($_) =~ m{^#!.*perl} } @texts;
 for my $file (@perl) {
-    my ($status, $text) = run_tool($^X, '-Itests/flow/lib', '-Itests/asterisk/lib', '-Itests/lint', '-c', $file);
+    my ($status, $text) = run_tool($^X, '-Itests/flow/lib', '-Itests/asterisk/lib', '-Itests/bench/lib', '-Itests/lint', '-c', $file);
     like($text, qr/syntax OK$/, "perl -c $file");
 }
 
