@@ -14,7 +14,6 @@
 #include "policy.h"
 
 struct cache;
-struct cache_row;
 struct cache_entity { /* read it; only cache.c and listener.c write */
 	struct entity_id id;
 	bool self;
@@ -23,9 +22,10 @@ struct cache_entity { /* read it; only cache.c and listener.c write */
 	struct payload_head
 		head; /* what this node knows: incarnation, seq, alive, reporting */
 	int64_t rows[KEY_KINDS];
-	struct cache_row *rows_list; /* cache.c's */
-	unsigned mark;               /* cache.c's, for mark and sweep */
-	void *listener;              /* listener.c's */
+	uint32_t rows_list; /* cache.c's */
+	uint32_t slot;      /* cache.c's number for it */
+	unsigned mark;      /* cache.c's, for mark and sweep */
+	void *listener;     /* listener.c's */
 };
 
 /* What a key adds up to, under its policy. */
@@ -87,7 +87,7 @@ void cache_remove(
 	struct cache *c, struct cache_entity *e, enum key_kind kind, const char *key);
 const struct value *cache_get(struct cache *c, const struct cache_entity *e,
 	enum key_kind kind,
-	const char *key); /* borrowed until the next change; NULL: no row */
+	const char *key); /* borrowed until the next get or change; NULL: no row */
 
 /* Mark and sweep: rows of `e` that are not put between the two calls are removed. */
 void cache_mark(struct cache *c, struct cache_entity *e);

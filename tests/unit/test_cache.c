@@ -422,6 +422,87 @@ static void keys_without_rows_do_not_exist(void **arg)
 	}
 }
 
+/* A mark has few bits in a row: loads that were cut, as many as you like, revive nothing.
+ */
+static void marks_repeat(void **arg)
+{
+	struct cache_entity *a = entity(1, true);
+
+	(void)arg;
+	for (int cut = 0; cut < 600; cut++) {
+		put(a, "old", STATE_BUSY, true);
+		for (int i = 0; i <= cut; i++)
+			cache_mark(c, a);
+		put(a, "new", STATE_INUSE, true);
+		cache_sweep(c, a);
+		expect("old", 0, STATE_INVALID);
+		expect("new", 1, STATE_INUSE);
+	}
+}
+
+/* What is packed comes out as it went in: names of all lengths, all values, both kinds.
+ */
+static void nothing_is_lost_in_packing(void **arg)
+{
+	struct cache_entity *a = entity(1, true);
+	char key[KEY_MAX_BYTES + 1];
+
+	(void)arg;
+	for (int len = 1; len <= KEY_MAX_BYTES; len++) {
+		struct value v = {.urgent = (uint32_t)len,
+			.fresh = MESSAGES_MAX,
+			.old = (uint32_t)len * 7,
+			.state = (enum device_state)(len % STATE_COUNT),
+			.held = len % 2 == 0,
+			.stamp_us = len % 3 ? INT64_MAX - len : INT64_MIN + len};
+		memset(key, 'a' + len % 26, (size_t)len);
+		key[len] = '\0';
+		cache_put(c, a, KEY_DEVICE, key, &v);
+		cache_put(c, a, KEY_MAILBOX, key, &v);
+	}
+	for (int len = 1; len <= KEY_MAX_BYTES; len++) {
+		const struct value *v;
+
+		memset(key, 'a' + len % 26, (size_t)len);
+		key[len] = '\0';
+		v = cache_get(c, a, KEY_MAILBOX, key);
+		assert_int_equal(v->urgent, len);
+		assert_int_equal(v->fresh, MESSAGES_MAX);
+		assert_int_equal(v->old, len * 7);
+		v = cache_get(c, a, KEY_DEVICE, key);
+		assert_int_equal(v->state, len % STATE_COUNT);
+		assert_int_equal(v->held, len % 2 == 0);
+		assert_true(v->stamp_us == (len % 3 ? INT64_MAX - len : INT64_MIN + len));
+		assert_int_equal(v->urgent + v->fresh + v->old, 0); /* a device has none */
+	}
+}
+
+/* Another entity takes the number of one that is gone, and none of its words. */
+static void entities_come_and_go(void **arg)
+{
+	(void)arg;
+	for (int i = 0; i < 1000; i++) {
+		struct entity_id id = {{2, 0, 0, 1, (uint8_t)(i / 256), (uint8_t)i}};
+		struct cache_entity *e = cache_entity_get(c, &id), *stays = entity(1, true);
+
+		cache_entity_flags(c, e, true, true);
+		put(stays, "D", STATE_NOT_INUSE, true);
+		put(e, "D", STATE_BUSY, true);
+		box(e, "1@d", (uint32_t)i + 1, i + 1);
+		expect("D", 2 + i % 3, STATE_BUSY);
+		expect_box("1@d", 1 + i % 3, (uint32_t)i + 1, e);
+		if (i % 3 < 2)
+			continue;
+		for (int gone = 2; gone >= 0; gone--) { /* three of them, in this order */
+			id.bytes[5] = (uint8_t)(i - gone);
+			id.bytes[4] = (uint8_t)((i - gone) / 256);
+			cache_entity_remove(c, cache_entity_find(c, &id));
+		}
+		expect("D", 1, STATE_NOT_INUSE);
+		expect_box("1@d", 0, 0, NULL);
+	}
+}
+
 /* ---- policies ---- */
 
 static void toggle(
@@ -664,6 +745,9 @@ int main(void)
 		T(audit_is_the_xor),
 		T(many_keys),
 		T(keys_without_rows_do_not_exist),
+		T(marks_repeat),
+		T(nothing_is_lost_in_packing),
+		T(entities_come_and_go),
 		T(the_last_word_on_a_toggle),
 		T(a_tie_is_the_higher_id_s),
 		T(a_dead_one_s_toggle_stays),
