@@ -16,6 +16,12 @@ void *slab_at(const struct slab *s, uint32_t piece)
 	return s->chunks[piece >> CHUNK_BITS] + (size_t)(piece & (CHUNK - 1)) * SLAB_UNIT;
 }
 
+static uint32_t units_of(size_t bytes)
+{
+	assert(bytes > 0 && bytes <= SLAB_MOST_BYTES);
+	return (uint32_t)((bytes + SLAB_UNIT - 1) / SLAB_UNIT);
+}
+
 static void chunk_new(struct slab *s)
 {
 	uint32_t n = s->nchunks;
@@ -30,11 +36,9 @@ static void chunk_new(struct slab *s)
 
 uint32_t slab_take(struct slab *s, size_t bytes)
 {
-	uint32_t units = (uint32_t)((bytes + SLAB_UNIT - 1) / SLAB_UNIT);
-	uint32_t piece;
+	uint32_t units = units_of(bytes);
+	uint32_t piece = s->given[units];
 
-	assert(bytes > 0 && bytes <= SLAB_MOST_BYTES);
-	piece = s->given[units];
 	if (piece) {
 		memcpy(&s->given[units], slab_at(s, piece), sizeof(uint32_t));
 		memset(slab_at(s, piece), 0, (size_t)units * SLAB_UNIT);
@@ -49,7 +53,7 @@ uint32_t slab_take(struct slab *s, size_t bytes)
 
 void slab_give(struct slab *s, uint32_t piece, size_t bytes)
 {
-	size_t units = (bytes + SLAB_UNIT - 1) / SLAB_UNIT;
+	uint32_t units = units_of(bytes);
 
 	memcpy(slab_at(s, piece), &s->given[units], sizeof(uint32_t));
 	s->given[units] = piece;

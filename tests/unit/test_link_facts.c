@@ -306,8 +306,12 @@ static void a_press_is_answered(void **state)
 static void a_window_is_kept(void **state)
 {
 	struct link *l = link_begin();
+	static const char before[] =
+		WORDS "ready\nbegin\n" DUMP_END "device\tINUSE\t" B_ID "\t";
 	struct link_status s;
-	char name[16];
+	char name[16], line[80];
+	const char *said;
+	int first;
 
 	(void)state;
 	for (int i = 0; i < 10; i++) {
@@ -316,15 +320,21 @@ static void a_window_is_kept(void **state)
 		fake_says(node, c, name, STATE_INUSE);
 	}
 	put(l, HELLO "\twatch\twindow=3\n");
-	told(l, WORDS "ready\nbegin\n" DUMP_END "device\tINUSE\t" B_ID "\tD/0\n");
+	said = pull(l, ALL);
+	assert_int_equal(strncmp(said, before, strlen(before)), 0);
+	assert_int_equal(
+		sscanf(said + strlen(before), "D/%d\n", &first), 1); /* any of them */
+	snprintf(name, sizeof(name), "D/%d", first);
+	assert_int_equal(strlen(said), strlen(before) + strlen(name) + 1);
 	told(l, "");
 	put(l, "ack\t0\n");
 	told(l, "");
 	links_status(links, 0, &s);
 	assert_true(s.unacked == 3 && s.waiting == 10);
-	fake_says(node, c, "D/0", STATE_BUSY); /* in the middle of its lines */
+	fake_says(node, c, name, STATE_BUSY); /* in the middle of its lines */
 	put(l, "ping\tx\nack\t1\n");
-	told(l, "pong\tx\ndevice\tBUSY\t" C_ID "\tD/0\n");
+	snprintf(line, sizeof(line), "pong\tx\ndevice\tBUSY\t" C_ID "\t%s\n", name);
+	told(l, line);
 	put(l, "ack\t100\n"); /* more than there are: all of them */
 	for (int i = 1; i < 7; i++) {
 		int lines = 0;
