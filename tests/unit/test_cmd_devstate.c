@@ -97,6 +97,7 @@ static size_t lines(const struct buf *b)
 static void test_list_waits_for_the_reader(void **state)
 {
 	struct fixture *f = *state;
+	char gone[64];
 
 	say_many(f->app.node, 30000);
 	f->full = true;
@@ -107,8 +108,10 @@ static void test_list_waits_for_the_reader(void **state)
 	assert_true(f->out.len < 1000);
 	f->full = false;
 	command_more(f->call);
-	assert_true(lines(&f->out) > 900 && lines(&f->out) < 1100); /* a slice */
-	cache_remove(f->app.node->cache, f->app.node->self, KEY_DEVICE, "PJSIP/029999");
+	assert_true(lines(&f->out) > 900 && lines(&f->out) < 1100);    /* a slice */
+	for (int i = 0; i == 0 || strstr(buf_str(&f->out), gone); i++) /* not told yet */
+		snprintf(gone, sizeof(gone), "PJSIP/%06d", i);
+	cache_remove(f->app.node->cache, f->app.node->self, KEY_DEVICE, gone);
 	fixture_finish(f);
 	assert_int_equal(lines(&f->out), 4 + 29999 + 3);
 }
