@@ -18,7 +18,7 @@ CONF
 my $server = pbx('one', modules => [qw(sip voicemail)]);
 $server->reconfigure(
     'extensions.conf' => $dialplan,
-    'pjsip.conf'      => pjsip_conf($server->{address}, phones('1000')),
+    'pjsip.conf'      => pjsip_conf($server->{address}, phones('', '1000')),
     'voicemail.conf'  => voicemail_conf('1000')
 );
 $server->start;

@@ -14,7 +14,7 @@ my $via = $ENV{PBX_VIA} // 'pgdevstate';
 my ($pg, $hub);
 
 # Servers, not started: cluster(2, %options for all, a => {options of server a}). Options are
-# Pbx::Server's, and dialplan, phones, boxes, queues, which become files. Names: a, b, c, ...
+# Pbx::Server's, and dialplan, phones, phone_options, boxes, queues, which become files. Names: a, b, c, ...
 sub cluster {
     my ($count, %opt) = @_;
     my @names = ('a' .. 'z')[ 0 .. $count - 1 ];
@@ -72,7 +72,7 @@ sub write_files {
     my %peers = map { $_->{name} => $_->{address} } grep { $_ != $server } @all;
     my %file;
     $file{'extensions.conf'} = $server->{dialplan} // "[default]\n";
-    $file{'pjsip.conf'} = pjsip_conf($server->{address}, phones(@{ $server->{phones} // [] }),
+    $file{'pjsip.conf'} = pjsip_conf($server->{address}, phones($server->{phone_options} // '', @{ $server->{phones} // [] }),
         $via eq 'publish' ? publish_conf($server->{name}, %peers) : ());
     $file{'voicemail.conf'} = voicemail_conf(@{ $server->{boxes} }) if $server->{boxes};
     $file{'queues.conf'} = queues_conf(%{ $server->{queues} }) if $server->{queues};

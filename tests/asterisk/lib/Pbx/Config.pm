@@ -13,8 +13,9 @@ sub pjsip_conf {
 }
 
 # Phones that may register without a password; `mailboxes` is what message-summary tells them.
+# Before them: lines for all of their endpoints.
 sub phones {
-    my (@names) = @_;
+    my ($options, @names) = @_;
     return join '', map { <<"CONF" } @names;
 [$_]
 type=endpoint
@@ -22,6 +23,7 @@ context=default
 disallow=all
 allow=ulaw
 aors=$_
+$options
 [$_]
 type=aor
 max_contacts=1
