@@ -90,9 +90,13 @@ bool queue_put_due(struct queue *q, const char *name, int64_t due_ms)
 {
 	struct queue_entry *e = get(q, name);
 
-	if (e)
-		e->due_ms = due_ms;
-	return e;
+	if (!e)
+		return false;
+	e->due_ms = due_ms;
+	/* behind those that are due before it; the table has room, it was in it */
+	map_remove(&q->names, &e->item);
+	map_add(&q->names, &e->item, e->name);
+	return true;
 }
 
 struct queue_entry *queue_take_due(struct queue *q, int64_t now_ms)

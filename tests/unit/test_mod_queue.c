@@ -94,12 +94,37 @@ static void test_due(void **state)
 	queue_clear(&q);
 }
 
+/* A name that is put again and again keeps nobody else waiting. */
+static void test_due_in_order(void **state)
+{
+	static const char *const order[] = {"b", "c", "a"};
+	struct queue_entry *e;
+	struct queue q;
+
+	(void)state;
+	queue_init(&q, 10);
+	assert_true(queue_put_due(&q, "a", 10));
+	assert_true(queue_put_due(&q, "b", 20));
+	assert_true(queue_put_due(&q, "c", 30));
+	for (int64_t at = 11; at < 40; at++)
+		assert_true(queue_put_due(&q, "a", at));
+	for (int i = 0; i < 3; i++) {
+		e = queue_take_due(&q, 40);
+		assert_non_null(e);
+		assert_string_equal(e->name, order[i]);
+		queue_entry_free(e);
+	}
+	assert_null(queue_take_due(&q, 40));
+	queue_clear(&q);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_newest_wins),
 		cmocka_unit_test(test_bounded),
 		cmocka_unit_test(test_due),
+		cmocka_unit_test(test_due_in_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
