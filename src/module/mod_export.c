@@ -247,8 +247,8 @@ void export_clear(void)
 	queue_clear(&deletes);
 }
 
-/* This server's slots that are filled, and what it said before. */
-static void gather_devices(void)
+/* This server's slots that are filled, and what it said before. False: no memory. */
+static bool gather_devices(void)
 {
 	struct ao2_container *all;
 	struct ao2_iterator i;
@@ -257,20 +257,31 @@ static void gather_devices(void)
 
 	all = stasis_cache_dump_by_eid(
 		ast_device_state_cache(), ast_device_state_message_type(), &ast_eid_default);
-	if (all) {
-		i = ao2_iterator_init(all, 0);
-		for (; (message = ao2_iterator_next(&i)); ao2_ref(message, -1)) {
-			struct ast_device_state_message *data = stasis_message_data(message);
+	if (!all)
+		return false;
+	i = ao2_iterator_init(all, 0);
+	for (; (message = ao2_iterator_next(&i)); ao2_ref(message, -1)) {
+		struct ast_device_state_message *data = stasis_message_data(message);
 
-			queue_put(&due[EVENT_DEVICE_STATE], data->device, NULL);
-		}
-		ao2_iterator_destroy(&i);
-		ao2_ref(all, -1);
+		queue_put(&due[EVENT_DEVICE_STATE], data->device, NULL);
 	}
+	ao2_iterator_destroy(&i);
+	ao2_ref(all, -1);
 	for (item = tables_lock()->facts.devices.first; item; item = item->next)
 		if (((struct device *)item)->has_own)
 			queue_put(&due[EVENT_DEVICE_STATE], item->key, NULL);
 	tables_unlock();
+	return true;
+}
+
+/* The node takes no more than that either. */
+static void warn_of_many(void)
+{
+	if (due[EVENT_DEVICE_STATE].overflow || due[EVENT_MWI].overflow)
+		ast_log(LOG_WARNING,
+			"There are more than %d devices or mailboxes, or too little memory: not all "
+			"are shared; exclude some in res_pgdevstate.conf\n",
+			QUEUE_MAX);
 }
 
 static void gather_boxes(void)
@@ -291,18 +302,22 @@ void export_reset(void)
 	reporting = false;
 }
 
-void export_report(const struct mod_options *options, struct line_out *out)
+bool export_report(const struct mod_options *options, struct line_out *out)
 {
 	export_reset();
 	ast_mutex_lock(&lock);
 	queue_clear(&changed[EVENT_DEVICE_STATE]); /* all of them are due */
 	changed[EVENT_MWI].overflow = false;
 	ast_mutex_unlock(&lock);
+	if (options->publish[EVENT_DEVICE_STATE] && !gather_devices()) {
+		export_reset();
+		return false;
+	}
+	gather_boxes();
+	warn_of_many();
 	line_out_add(out, "begin");
 	reporting = true;
-	if (options->publish[EVENT_DEVICE_STATE])
-		gather_devices();
-	gather_boxes();
+	return true;
 }
 
 bool export_reporting(void)

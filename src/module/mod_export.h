@@ -18,8 +18,11 @@ void export_stop(void);
 /* When the link's thread has ended, too. */
 void export_clear(void);
 
-/* A full report begins: `begin` is said, all names are due. */
-void export_report(const struct mod_options *options, struct line_out *out);
+/*
+ * A full report begins: `begin` is said, all names are due. False: no memory for it, and
+ * nothing was said; half a report would take the rest away.
+ */
+bool export_report(const struct mod_options *options, struct line_out *out);
 bool export_reporting(void);
 /* The link is down: nothing is due, a report will follow. */
 void export_reset(void);

@@ -247,7 +247,8 @@ static void each_note(void (*each)(const char *device, const struct entity_id *e
 		ast_copy_string(text, e->data, sizeof(text));
 		if (strlen(e->key) <= prefix)
 			continue;
-		if (parse_note(text, &state, &entity, &own, &has_own))
+		if (is_stored(e->key + prefix) &&
+			parse_note(text, &state, &entity, &own, &has_own))
 			each(e->key + prefix, &entity, state, has_own ? &own : NULL);
 		else
 			ast_db_del(OUR_STORE, e->key + prefix);

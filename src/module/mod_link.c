@@ -205,8 +205,7 @@ static void begin_report(void)
 {
 	if (!report_due || !line_out_room(&out))
 		return;
-	export_report(&options, &out);
-	report_due = false;
+	report_due = !export_report(&options, &out);
 }
 
 static void say_pings(void)
@@ -384,15 +383,16 @@ static bool fill(int64_t now)
 	size_t room;
 	char *space = line_reader_space(&in, &room);
 	ssize_t n = recv(fd, space, room, MSG_DONTWAIT);
+	int error = errno;
 
 	if (n > 0) {
 		line_reader_filled(&in, (size_t)n);
 		return true;
 	}
-	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+	if (n < 0 && (error == EAGAIN || error == EWOULDBLOCK || error == EINTR))
 		return false;
 	ast_mutex_lock(&lock);
-	drop(n == 0 ? "it closed the link" : strerror(errno), now);
+	drop(n == 0 ? "it closed the link" : strerror(error), now);
 	ast_mutex_unlock(&lock);
 	return false;
 }
@@ -444,13 +444,14 @@ static void forget_stale(int64_t now)
 {
 	bool stale;
 
+	if (sweep_is_on())
+		return; /* one after the other */
 	ast_mutex_lock(&lock);
-	stale = lost_ms > 0 && !session.dumping &&
-			now - lost_ms >= options.stale_after_s * 1000LL;
+	stale = session_is_stale(&session, lost_ms, options.stale_after_s, now);
 	if (stale)
 		lost_ms = 0;
 	ast_mutex_unlock(&lock);
-	if (!stale || sweep_is_on())
+	if (!stale)
 		return;
 	ast_log(LOG_WARNING,
 		"No word from the node for %d s: states of other servers are dropped\n",
@@ -528,16 +529,17 @@ static void *run(void *unused)
 /* With the lock. As much as goes at once: whoever says it does not wait. */
 static void say_goodbye(void)
 {
+	bool linked = fd >= 0 && !said_goodbye && session.phase != SESSION_DOWN;
 	ssize_t n = 0;
 
-	if (said_goodbye || fd < 0 || session.phase == SESSION_DOWN)
+	said_goodbye = true; /* and no link is made any more */
+	if (!linked)
 		return;
 	if (line_out_add(&out, "bye"))
 		n = send(fd, out.data, out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (n < (ssize_t)out.len)
 		ast_log(
 			LOG_NOTICE, "The node did not take our goodbye at once: it will notice\n");
-	said_goodbye = true;
 }
 
 void link_goodbye(void)
@@ -571,12 +573,23 @@ static void reset(const struct mod_options *o)
 	last_reason[0] = '\0';
 }
 
+/* Its clock is one that nobody sets. */
+static void ponged_init(void)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	ast_cond_init(&ponged, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
 bool link_open(const struct mod_options *o)
 {
 	ast_mutex_lock(&lock);
 	reset(o);
 	ast_mutex_unlock(&lock);
-	ast_cond_init(&ponged, NULL);
+	ponged_init();
 	wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (wake_fd < 0)
 		ast_log(LOG_ERROR, "Cannot make the link's wake-up: %s\n", strerror(errno));
@@ -650,8 +663,9 @@ void link_get_options(struct mod_options *o)
 
 bool link_ping(long *us, char *why, size_t size)
 {
-	struct timeval end = ast_tvadd(ast_tvnow(), ast_samp2tv(PING_WAIT_MS, 1000));
-	struct timespec until = {.tv_sec = end.tv_sec, .tv_nsec = end.tv_usec * 1000};
+	int64_t end_us = clock_mono_us() + PING_WAIT_MS * 1000LL;
+	struct timespec until = {
+		.tv_sec = end_us / 1000000, .tv_nsec = end_us % 1000000 * 1000};
 	unsigned int number;
 	bool heard;
 

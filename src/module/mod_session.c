@@ -146,6 +146,12 @@ int64_t session_next_ms(const struct session *s)
 	return s->phase == SESSION_UP && ping < silent ? ping : silent;
 }
 
+bool session_is_stale(
+	const struct session *s, int64_t lost_ms, int stale_after_s, int64_t now_ms)
+{
+	return lost_ms > 0 && !s->dumping && now_ms - lost_ms >= stale_after_s * 1000LL;
+}
+
 void session_ack(struct session *s, struct line_out *out, bool all)
 {
 	if (s->unacked == 0 || (!all && s->unacked < SESSION_WINDOW / 4))

@@ -50,6 +50,12 @@ bool session_take(struct session *s, const struct line *l, int64_t now_ms);
 bool session_tick(struct session *s, struct line_out *out, int64_t now_ms);
 /* When session_tick() has something to do. */
 int64_t session_next_ms(const struct session *s);
+/*
+ * What it said is old: the link was lost at lost_ms (0: it was not), and no dump is
+ * coming that would replace it.
+ */
+bool session_is_stale(
+	const struct session *s, int64_t lost_ms, int stale_after_s, int64_t now_ms);
 /* So many facts are done; told when there are enough, or, where it is idle, `all`. */
 void session_ack(struct session *s, struct line_out *out, bool all);
 

@@ -230,6 +230,23 @@ static void test_down_since(void **state)
 	assert_int_equal(s.since_ms, 9000);
 }
 
+static void test_stale(void **state)
+{
+	(void)state;
+	session_init(&s);
+	assert_false(session_is_stale(&s, 0, 1, 1000000)); /* nothing was lost */
+	assert_false(session_is_stale(&s, 5000, 60, 64999));
+	assert_true(session_is_stale(&s, 5000, 60, 65000));
+	greet(66000);
+	assert_true(session_is_stale(&s, 5000, 60, 66000)); /* it knows nothing itself */
+	assert_true(take("begin", 66001));
+	assert_false(session_is_stale(&s, 5000, 60, 66001)); /* it is about to tell */
+	session_end(&s, "gone again", 66002);
+	assert_true(session_is_stale(&s, 5000, 60, 66002));
+	assert_true(session_is_stale(&s, 5000, 86400, 5000 + 86400000LL));
+	assert_false(session_is_stale(&s, 5000, 86400, 5000 + 86400000LL - 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +261,7 @@ int main(void)
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_end),
 		cmocka_unit_test(test_down_since),
+		cmocka_unit_test(test_stale),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
