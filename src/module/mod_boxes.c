@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 void boxes_init(struct boxes *b, size_t max)
 {
@@ -164,4 +165,31 @@ bool boxes_sweep(struct boxes *b, char id[LINE_BOX_MAX + 1])
 		return true;
 	}
 	return false;
+}
+
+bool boxes_next_name(const char **list, char name[LINE_BOX_MAX + 1])
+{
+	size_t len;
+
+	do {
+		*list += strspn(*list, ", &");
+		len = strcspn(*list, ", &");
+		if (len == 0)
+			return false;
+		if (len <= LINE_BOX_MAX) {
+			memcpy(name, *list, len);
+			name[len] = '\0';
+		}
+		*list += len;
+	} while (len > LINE_BOX_MAX); /* nobody has such a mailbox */
+	return true;
+}
+
+uint32_t counts_in_folder(const struct counts *counts, const char *folder)
+{
+	if (!folder || !*folder || strcasecmp(folder, "INBOX") == 0)
+		return counts->fresh;
+	if (strcasecmp(folder, "Old") == 0)
+		return counts->old;
+	return strcasecmp(folder, "Urgent") == 0 ? counts->urgent : 0;
 }

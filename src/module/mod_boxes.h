@@ -53,6 +53,11 @@ enum box_show { SHOW_NOTHING, SHOW_OWN, SHOW_FOREIGN };
 enum box_show boxes_show(const struct boxes *b, const char *id, struct counts *counts,
 	struct entity_id *entity);
 
+/* A list of mailboxes, "1000@default,1001": the next name of it; false: no more. */
+bool boxes_next_name(const char **list, char name[LINE_BOX_MAX + 1]);
+/* Messages in a folder of app_voicemail's; NULL or "": INBOX. */
+uint32_t counts_in_folder(const struct counts *counts, const char *folder);
+
 /* As in mod_facts.h. */
 void boxes_round_begin(struct boxes *b);
 void boxes_sweep_begin(struct boxes *b);

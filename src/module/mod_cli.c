@@ -347,6 +347,90 @@ static char *show_device(struct ast_cli_entry *e, int cmd, struct ast_cli_args *
 	return CLI_SUCCESS;
 }
 
+/* A line of the mailboxes. */
+struct box_line {
+	char *id;
+	struct box box;
+};
+
+/* NULL: no memory. */
+static struct box_line *copy_boxes(const char *pattern, size_t *count)
+{
+	struct boxes *b = &tables_lock()->boxes;
+	struct box_line *all = ast_calloc(b->all.count + 1, sizeof(*all));
+	struct map_item *item;
+
+	*count = 0;
+	for (item = b->all.first; all && item; item = item->next) {
+		if (!pattern_matches(pattern, item->key))
+			continue;
+		all[*count].id = ast_strdup(item->key);
+		all[(*count)++].box = *(struct box *)item;
+	}
+	tables_unlock();
+	return all;
+}
+
+static int box_by_name(const void *a, const void *b)
+{
+	return strcmp(S_OR(((const struct box_line *)a)->id, ""),
+		S_OR(((const struct box_line *)b)->id, ""));
+}
+
+static const char *counts_text(
+	bool has, const struct counts *c, char text[40], const char *none)
+{
+	if (!has)
+		return none;
+	snprintf(text, 40, "%u/%u/%u", c->fresh, c->old, c->urgent);
+	return text;
+}
+
+static void show_box(int to, const struct box_line *l)
+{
+	const struct counts *counts = l->box.is_foreign ? &l->box.foreign : &l->box.own;
+	char id[ENTITY_ID_TEXT], all[40], own[40];
+
+	ast_cli(to, "%-32s %-14s %-14s %s\n", S_OR(l->id, "?"),
+		counts_text(true, counts, all, ""),
+		counts_text(l->box.has_own, &l->box.own, own, "-"),
+		l->box.is_foreign ? entity_id_print(&l->box.entity, id) : "this server");
+}
+
+static char *show_mailboxes(struct ast_cli_entry *e, int cmd, struct ast_cli_args *a)
+{
+	struct box_line *all;
+	size_t count, i;
+
+	switch (cmd) {
+	case CLI_INIT:
+		e->command = "pgdevstate show mailboxes";
+		e->usage = "Usage: pgdevstate show mailboxes [PATTERN]\n"
+				   "       Lists new/old/urgent messages of mailboxes in the cluster, "
+				   "what this\n"
+				   "       server counts itself, and who said what is shown; in a "
+				   "pattern * stands\n"
+				   "       for any characters and ? for one.\n";
+		return NULL;
+	case CLI_GENERATE:
+		return NULL;
+	}
+	if (a->argc > e->args + 1)
+		return CLI_SHOWUSAGE;
+	all = copy_boxes(a->argc > e->args ? a->argv[e->args] : "*", &count);
+	if (count > 1)
+		qsort(all, count, sizeof(*all), box_by_name);
+	ast_cli(a->fd, "%-32s %-14s %-14s %s\n", "Mailbox", "In the cluster", "This server",
+		"Server");
+	for (i = 0; i < count; i++) {
+		show_box(a->fd, &all[i]);
+		ast_free(all[i].id);
+	}
+	ast_cli(a->fd, "%zu mailboxes\n", count);
+	ast_free(all);
+	return CLI_SUCCESS;
+}
+
 static char *ping(struct ast_cli_entry *e, int cmd, struct ast_cli_args *a)
 {
 	char why[SESSION_REASON + 40];
@@ -401,6 +485,7 @@ static struct ast_cli_entry commands[] = {
 	AST_CLI_DEFINE(show_status, "Show the link to the node"),
 	AST_CLI_DEFINE(show_devices, "Show what other servers say of devices"),
 	AST_CLI_DEFINE(show_device, "Show who says what of a device"),
+	AST_CLI_DEFINE(show_mailboxes, "Show message counts in the cluster"),
 	AST_CLI_DEFINE(ping, "Measure the round trip to the node"),
 	AST_CLI_DEFINE(resync, "Exchange all states with the node again"),
 };

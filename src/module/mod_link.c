@@ -26,6 +26,7 @@
 #include "mod_sweep.h"
 #include "mod_tables.h"
 #include "mod_tps.h"
+#include "mod_voicemail.h"
 
 #define TURN_LINES   64
 #define IDLE_MS      1000
@@ -516,6 +517,8 @@ static void *run(void *unused)
 			usleep(SOON_MS * 1000); /* Asterisk exits */
 			continue;
 		}
+		if (ast_fully_booted)
+			voicemail_answer(options.voicemail_provider);
 		if (fd < 0)
 			export_idle(&options);
 		turn = hear(now);

@@ -23,6 +23,7 @@
 #include "mod_sweep.h"
 #include "mod_tables.h"
 #include "mod_tps.h"
+#include "mod_voicemail.h"
 
 #define PURGE_PACED_MS 3000 /* then unpaced: nobody waits for ever for an unload */
 
@@ -115,6 +116,7 @@ static int unload_module(void)
 	cli_stop();
 	ast_unregister_atexit(link_goodbye);
 	end();
+	voicemail_answer(false);
 	sweep_purge();
 	sweep_all(PURGE_PACED_MS);
 	clear();

@@ -69,9 +69,11 @@ static bool set_general(
 		return set_number(&o->import_max, value, 1, 100000, why, size);
 	if (strcasecmp(name, "default_excludes") == 0)
 		return set_bool(&o->default_excludes, value, why, size);
+	if (strcasecmp(name, "voicemail_provider") == 0)
+		return set_bool(&o->voicemail_provider, value, why, size);
 	snprintf(why, size,
 		"unknown option; [general] has socket, stale_after, import_max, "
-		"default_excludes");
+		"default_excludes, voicemail_provider");
 	return false;
 }
 

@@ -30,6 +30,7 @@ struct mod_options {
 	int stale_after_s;
 	int import_max;
 	bool default_excludes;
+	bool voicemail_provider;
 	bool publish[MOD_EVENTS], subscribe[MOD_EVENTS]; /* of all channels */
 	struct filter filter[MOD_EVENTS];
 	int channels;

@@ -15,14 +15,14 @@ CONF
 # b has the mailboxes, too, and nothing in them; c has no voicemail at all
 my @boxes = qw(1000 2000);
 my ($server1, $server2, $server3) = started(3, dialplan => $dialplan, phones => \@boxes,
-    a => { boxes => \@boxes }, b => { boxes => \@boxes });
+    a => { boxes => \@boxes }, b => { boxes => \@boxes }, c => { module_conf => 'voicemail_provider=yes' });
 
 # Message files, as app_voicemail keeps them; then it is told to look.
 sub messages {
-    my ($server, $box, $new, $old) = @_;
+    my ($server, $box, $new, $old, $urgent) = @_;
     my $top = "$server->{dir}/spool/voicemail";
     mkdir $_ for $top, "$top/default", "$top/default/$box";
-    my %count = (INBOX => $new, Old => $old);
+    my %count = (INBOX => $new, Old => $old, Urgent => $urgent // 0);
     for my $folder (keys %count) {
         my $dir = "$top/default/$box/$folder";
         mkdir $dir;
@@ -49,12 +49,27 @@ sub lamp_says {
     like(($phone->bodies)[-1], qr/Messages-Waiting: $waiting/, "... Messages-Waiting: $waiting");
 }
 
+# What AMI and VMCOUNT() say where there is no voicemail application: the cluster's counts.
+sub c_answers {
+    my ($counts) = @_;
+    my ($new, $old) = split m{/}, $counts;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my $waiting = $new > 0 ? 1 : 0;
+    my $ami = $server3->ami;
+    poll_until {
+        my @says = map { $ami->mailbox($_), $ami->action('MailboxStatus', Mailbox => $_)->{Waiting}, $ami->get("VMCOUNT($_,INBOX)"), $ami->get("VMCOUNT($_,Old)") }
+            '1000@default', '1000';
+        contents_like("@says", qr{^$counts $waiting $new $old $counts $waiting $new $old$});
+    } "c: MailboxCount, MailboxStatus, VMCOUNT() say $counts";
+}
+
 for my $counts ([ 2, 0 ], [ 1, 1 ], [ 0, 2 ], [ 0, 0 ]) {
     my ($new, $old) = @$counts;
     my $mark = $server2->ami->mark;
     messages($server1, '1000', $new, $old);
     $server2->ami->wait_event("b: MessageWaiting $new/$old", $mark, Event => 'MessageWaiting', Mailbox => '1000@default', New => $new, Old => $old);
     lamp_says($_, "$new/$old") for $server1, $server2, $server3;
+    c_answers("$new/$old");
 }
 
 # Loading app_voicemail publishes all mailboxes, empty ones too: nobody's lamp goes out.
@@ -77,6 +92,28 @@ for my $round ('reload', 'unload and load') {
 }
 $server1->cli('module reload app_voicemail.so');
 lamp_says($_, '3/1') for $server1, $server2, $server3;
+
+# app_voicemail answers with its own files: the console says what the cluster has.
+is($server1->ami->mailbox('1000@default'), '3/1', 'a: MailboxCount');
+is($server2->ami->mailbox('1000@default'), '0/0', 'b: MailboxCount tells its own files (a limit of Asterisk)');
+like($server2->cli('pgdevstate show mailboxes 1000@*'), qr{^1000\@default +3/1/0 +(?:0/0/0|-) +$server1->{entity}$}m, 'b: the console tells the cluster, and itself');
+like($server1->cli('pgdevstate show mailboxes'), qr{^1000\@default +3/1/0 +3/1/0 +this server$}m, 'a: ... who says it');
+is_deeply([ map { $server3->ami->action('MailboxStatus', Mailbox => $_)->{Waiting} } '1000@default,2000@default', '2000@default', 'nobody@default' ], [ 1, 0, 0 ],
+    'c: lists of mailboxes, and unknown ones');
+messages($server1, '1000', 3, 1, 2);
+poll_until { contents_like($server1->ami->mailbox('1000@default', 1), qr{^2/3/1$}) } 'a: two more are urgent';
+poll_until { contents_like($server3->ami->mailbox('1000@default', 1), qr{^0/5/1$}) } 'c: app_voicemail tells others its urgent messages as new ones';
+
+# There is one provider at a time: the one that is there first.
+unlike($server3->cli('module load app_voicemail.so'), qr/^Loaded/m, 'c: app_voicemail cannot be loaded beside it');
+$server3->reconfigure('res_pgdevstate.conf' => $server3->module_conf =~ s/voicemail_provider=yes/voicemail_provider=no/r);
+$server3->cli('module reload res_pgdevstate.so');
+poll_until { contents_like($server3->ami->mailbox('1000@default'), qr{^0/0$}) } 'c: without the option nobody answers';
+$server3->reconfigure('res_pgdevstate.conf' => $server3->module_conf);
+$server3->cli('module reload res_pgdevstate.so');
+poll_until { contents_like($server3->ami->mailbox('1000@default'), qr{^5/1$}) } 'c: and with it again the cluster does';
+messages($server1, '1000', 3, 1);
+c_answers('3/1');
 
 # A real message.
 my $lamp = Pbx::Sipp->subscribe($server3, '2000', 'message-summary');

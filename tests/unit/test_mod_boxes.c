@@ -124,6 +124,48 @@ static void test_dump(void **state)
 	boxes_clear(&b);
 }
 
+static void test_lists(void **state)
+{
+	char longer[LINE_BOX_MAX + 20], name[LINE_BOX_MAX + 1];
+	const char *list = ", 1000@default,1001&1002@x y,";
+
+	(void)state;
+	static const char *const names[] = {"1000@default", "1001", "1002@x", "y"};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		assert_true(boxes_next_name(&list, name));
+		assert_string_equal(name, names[i]);
+	}
+	assert_false(boxes_next_name(&list, name));
+	assert_false(boxes_next_name(&list, name));
+	/* what no mailbox is called is passed over, and what has just room is not */
+	memset(longer, 'x', sizeof(longer));
+	memcpy(longer + LINE_BOX_MAX + 1, ",y", 3);
+	list = longer;
+	assert_true(boxes_next_name(&list, name));
+	assert_string_equal(name, "y");
+	memcpy(longer + LINE_BOX_MAX, ",y", 3);
+	list = longer;
+	assert_true(boxes_next_name(&list, name));
+	assert_int_equal(strlen(name), LINE_BOX_MAX);
+	assert_true(boxes_next_name(&list, name));
+	assert_false(boxes_next_name(&list, name));
+	list = "";
+	assert_false(boxes_next_name(&list, name));
+}
+
+static void test_folders(void **state)
+{
+	static const struct counts c = {.urgent = 1, .fresh = 2, .old = 3};
+
+	(void)state;
+	assert_int_equal(counts_in_folder(&c, NULL), 2);
+	assert_int_equal(counts_in_folder(&c, ""), 2);
+	assert_int_equal(counts_in_folder(&c, "inbox"), 2);
+	assert_int_equal(counts_in_folder(&c, "Old"), 3);
+	assert_int_equal(counts_in_folder(&c, "URGENT"), 1);
+	assert_int_equal(counts_in_folder(&c, "Family"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -132,6 +174,8 @@ int main(void)
 		cmocka_unit_test(test_nothing_is_left),
 		cmocka_unit_test(test_cap),
 		cmocka_unit_test(test_dump),
+		cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_folders),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,6 +40,7 @@ static void test_defaults(void **state)
 	assert_string_equal(o.socket, "/run/pgdevstate/pgdevstate.link");
 	assert_int_equal(o.stale_after_s, 60);
 	assert_int_equal(o.import_max, 50000);
+	assert_false(o.voicemail_provider);
 	assert_false(options_publish(&o, EVENT_DEVICE_STATE, "x"));
 	assert_false(options_subscribe(&o, EVENT_MWI, "x"));
 	assert_false(options_share(&o));
@@ -59,6 +60,8 @@ static void test_general(void **state)
 	assert_true(set(&o, "General", "STALE_AFTER", "5"));
 	assert_true(set(&o, "general", "import_max", "100"));
 	assert_true(set(&o, "general", "default_excludes", "No"));
+	assert_true(set(&o, "general", "voicemail_provider", "yes"));
+	assert_true(o.voicemail_provider);
 	assert_string_equal(o.socket, "/tmp/x");
 	assert_int_equal(o.stale_after_s, 5);
 	assert_int_equal(o.import_max, 100);

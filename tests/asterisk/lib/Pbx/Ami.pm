@@ -170,11 +170,11 @@ sub set {
 
 sub device { my ($self, $device) = @_; return $self->get("DEVICE_STATE($device)") }
 
-# Messages of a mailbox: "new/old".
+# Messages of a mailbox: "new/old"; or "urgent/new/old".
 sub mailbox {
-    my ($self, $mailbox) = @_;
+    my ($self, $mailbox, $urgent) = @_;
     my $answer = $self->action('MailboxCount', Mailbox => $mailbox) or return;
-    return ($answer->{NewMessages} // '?') . '/' . ($answer->{OldMessages} // '?');
+    return join '/', map { $answer->{$_} // '?' } $urgent ? 'UrgMessages' : (), 'NewMessages', 'OldMessages';
 }
 
 # Hangs up the channels whose names match.
