@@ -56,13 +56,13 @@ subtest 'the console' => sub {
     $node->say(map { ['device', 'INUSE', $other, $_] } 'Custom:c1', 'Custom:c two', 'PJSIP/c3');
     shows('for the console', 'PJSIP/c3', 'INUSE');
     my $completed = sub { my ($line) = @_; my ($word) = $line =~ /(\S*)$/; return $pbx->cli(qq(_command matchesarray "$line" "$word")) };
-    like($completed->('pgdevstate show '), qr/\bdevice devices event members status _EOF_/, 'its commands complete');
+    like($completed->('pgdevstate show '), qr/\bdevice devices event mailboxes members status _EOF_/, 'its commands complete');
     like($completed->('pgdevstate show device custom:c'), qr/Custom:c two/, '... and names of devices');
     unlike($completed->('pgdevstate show device custom:c'), qr/PJSIP/, '... those that begin like that');
     for my $line ('Custom:c1', '"Custom:c two"') {
         like($pbx->cli("pgdevstate show device $line"), qr/State in Asterisk: +INUSE\n.*\Q$other\E says: +INUSE\n/s, "show device $line");
     }
-    for my $line ('device', 'device Custom:c two', 'devices a b', 'members x', 'status x', 'event channels x') {
+    for my $line ('device', 'device Custom:c two', 'devices a b', 'members x', 'mailboxes x y', 'status x', 'event channels x') {
         like($pbx->cli("pgdevstate show $line"), qr/^Usage: pgdevstate show/, "show $line: its usage");
     }
     $node->say(map { ['device', '-', $other, $_] } 'Custom:c1', 'Custom:c two', 'PJSIP/c3');
