@@ -276,6 +276,7 @@ subtest 'unload, load, reload' => sub {
     $pbx->reconfigure('res_pgdevstate.conf' => $pbx->module_conf);
     $pbx->cli('module reload res_pgdevstate.so');
     $node->greet;
+    $node->say('begin', 'end'); # else what comes next is stale after 2 s
 };
 
 subtest 'ten thousand at once' => sub {

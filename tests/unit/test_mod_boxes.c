@@ -166,6 +166,107 @@ static void test_folders(void **state)
 	assert_int_equal(counts_in_folder(&c, "Family"), 0);
 }
 
+/* ---- any words in any order, beside a model ---- */
+
+#define BOXES 5
+
+struct model {
+	struct counts own[BOXES], foreign[BOXES];
+	bool has_own[BOXES], is_foreign[BOXES], again[BOXES];
+};
+
+static uint32_t seed;
+
+static uint32_t below(uint32_t n)
+{
+	seed = seed * 1664525u + 1013904223u;
+	return (seed >> 8) % n;
+}
+
+static void compare(const struct boxes *b, const struct model *m)
+{
+	struct entity_id entity;
+	struct counts shown;
+	size_t foreign = 0;
+
+	for (int i = 0; i < BOXES; i++) {
+		char id[2] = {(char)('a' + i), '\0'};
+		enum box_show what = boxes_show(b, id, &shown, &entity);
+
+		foreign += m->is_foreign[i];
+		assert_int_equal(what, m->is_foreign[i] ? SHOW_FOREIGN
+							   : m->has_own[i]  ? SHOW_OWN
+												: SHOW_NOTHING);
+		if (what != SHOW_NOTHING)
+			assert_true(
+				counts_same(&shown, what == SHOW_OWN ? &m->own[i] : &m->foreign[i]));
+		assert_int_equal(boxes_find(b, id) != NULL, what != SHOW_NOTHING);
+	}
+	assert_int_equal(b->foreign, foreign);
+}
+
+static void any_word(struct boxes *b, struct model *m)
+{
+	uint32_t i = below(BOXES);
+	char id[2] = {(char)('a' + i), '\0'};
+	struct counts c = {.fresh = below(3), .old = below(2)};
+	bool was = m->has_own[i], zero = c.fresh + c.old == 0;
+
+	switch (below(4)) {
+	case 0: /* a first 0/0 is no statement */
+		assert_int_equal(boxes_own_set(b, id, &c),
+			(was ? counts_same(&m->own[i], &c) : zero) ? BOX_NOTHING : BOX_CHANGED);
+		m->has_own[i] = true;
+		m->own[i] = c;
+		break;
+	case 1:
+		assert_int_equal(boxes_own_clear(b, id), was ? BOX_CHANGED : BOX_NOTHING);
+		m->has_own[i] = false;
+		break;
+	case 2:
+		assert_int_equal(boxes_say(b, id, &one, &c),
+			!m->is_foreign[i] || !counts_same(&m->foreign[i], &c));
+		m->is_foreign[i] = m->again[i] = true;
+		m->foreign[i] = c;
+		break;
+	default:
+		assert_int_equal(boxes_unsay(b, id), m->is_foreign[i]);
+		m->is_foreign[i] = false;
+	}
+}
+
+static void test_anything(void **state)
+{
+	char id[LINE_BOX_MAX + 1];
+	struct boxes b;
+
+	(void)state;
+	for (uint32_t kept = 1; kept < 100; kept++) {
+		struct model m = {.has_own = {false}};
+
+		seed = kept;
+		boxes_init(&b, BOXES);
+		for (int round = 0; round < 8; round++) {
+			memset(m.again, 0, sizeof(m.again));
+			boxes_round_begin(&b);
+			for (uint32_t n = below(40); n > 0; n--) {
+				any_word(&b, &m);
+				compare(&b, &m);
+			}
+			boxes_sweep_begin(&b);
+			while (boxes_sweep(&b, id)) {
+				assert_false(m.again[id[0] - 'a']);
+				assert_true(m.is_foreign[id[0] - 'a']);
+				m.is_foreign[id[0] - 'a'] = false;
+				compare(&b, &m);
+			}
+			for (int i = 0; i < BOXES; i++)
+				assert_true(!m.is_foreign[i] || m.again[i]);
+		}
+		boxes_clear(&b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -176,6 +277,7 @@ int main(void)
 		cmocka_unit_test(test_dump),
 		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_folders),
+		cmocka_unit_test(test_anything),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -235,6 +235,164 @@ static void test_sweep_and_own_words(void **state)
 	mod_facts_clear(&f);
 }
 
+/* ---- anything at all, beside a model that is too simple to be wrong ---- */
+
+#define DEVICES  7
+#define ENTITIES 3
+#define NOBODY   -1
+
+struct model {
+	int said[DEVICES][ENTITIES], merged[DEVICES], own[DEVICES];
+	bool adopted[DEVICES];
+	bool again[DEVICES][ENTITIES], merged_again[DEVICES]; /* in this dump */
+};
+
+static uint32_t seed;
+
+static int below(int n)
+{
+	seed = seed * 1664525u + 1013904223u;
+	return (int)((seed >> 8) % (uint32_t)n);
+}
+
+static struct entity_id entity_of(int e)
+{
+	return (struct entity_id){{2, 0, 0, 0, 0, (uint8_t)(e + 1)}};
+}
+
+static bool is_foreign(const struct model *m, int d)
+{
+	bool any = m->merged[d] != NOBODY;
+
+	for (int e = 0; e < ENTITIES; e++)
+		any |= m->said[d][e] != NOBODY;
+	return any;
+}
+
+static void compare_device(const struct facts *f, const struct model *m, int d)
+{
+	char name[2] = {(char)('a' + d), '\0'};
+	struct device *has = mod_facts_find(f, name);
+	int words = 0;
+
+	if (!is_foreign(m, d) && m->own[d] == NOBODY && !m->adopted[d]) {
+		assert_null(has);
+		return;
+	}
+	assert_non_null(has);
+	assert_int_equal(has->has_own, m->own[d] != NOBODY);
+	assert_int_equal(has->is_merged, m->merged[d] != NOBODY);
+	assert_int_equal(has->adopted, m->adopted[d]);
+	for (int e = 0; e < ENTITIES; e++)
+		words += m->said[d][e] != NOBODY;
+	assert_int_equal(has->count, words);
+	for (int i = 0; i < has->count; i++)
+		assert_int_equal(
+			has->said[i].state, m->said[d][has->said[i].entity.bytes[5] - 1]);
+}
+
+static void compare(const struct facts *f, const struct model *m)
+{
+	size_t foreign = 0;
+
+	for (int d = 0; d < DEVICES; d++) {
+		compare_device(f, m, d);
+		foreign += is_foreign(m, d);
+	}
+	assert_int_equal(f->foreign, foreign);
+}
+
+static void any_word(struct facts *f, struct model *m)
+{
+	int d = below(DEVICES), e = below(ENTITIES), s = below(STATE_COUNT);
+	char name[2] = {(char)('a' + d), '\0'};
+	struct entity_id id = entity_of(e);
+
+	if (below(2)) {
+		assert_int_equal(mod_facts_say(f, name, &id, (enum device_state)s).changed,
+			m->said[d][e] != s);
+		m->said[d][e] = s;
+		m->again[d][e] = true;
+	} else {
+		assert_int_equal(mod_facts_unsay(f, name, &id).changed, m->said[d][e] != NOBODY);
+		m->said[d][e] = NOBODY;
+	}
+}
+
+static void any_other(struct facts *f, struct model *m)
+{
+	int d = below(DEVICES), s = below(STATE_COUNT), what = below(6);
+	char name[2] = {(char)('a' + d), '\0'};
+	struct entity_id id = entity_of(0);
+
+	if (what == 0) {
+		mod_facts_merge(f, name, &id, (enum device_state)s);
+		m->merged[d] = s;
+		m->merged_again[d] = true;
+	} else if (what == 1) {
+		assert_int_equal(mod_facts_unmerge(f, name).changed, m->merged[d] != NOBODY);
+		m->merged[d] = NOBODY;
+	} else if (what == 2) {
+		assert_int_equal(
+			mod_facts_own_set(f, name, (enum device_state)s), m->own[d] != s);
+		m->own[d] = s;
+	} else if (what == 3) {
+		assert_int_equal(mod_facts_own_clear(f, name), m->own[d] != NOBODY);
+		m->own[d] = NOBODY;
+	} else {
+		m->adopted[d] = what == 4;
+		mod_facts_adopt(f, name, what == 4);
+	}
+}
+
+/* What was not said again since the round began goes, each word once. */
+static void sweep_both(struct facts *f, struct model *m)
+{
+	struct fact_gone gone;
+
+	mod_facts_sweep_begin(f);
+	while (mod_facts_sweep(f, &gone)) {
+		int d = gone.name[0] - 'a', e = gone.entity.bytes[5] - 1;
+		int *word = gone.merged ? &m->merged[d] : &m->said[d][e];
+
+		assert_false(gone.merged ? m->merged_again[d] : m->again[d][e]);
+		assert_int_equal(gone.state, *word);
+		assert_int_equal(gone.counted, gone.merged || fact_counts(gone.state));
+		*word = NOBODY;
+		compare(f, m);
+	}
+	for (int d = 0; d < DEVICES; d++) {
+		assert_true(m->merged[d] == NOBODY || m->merged_again[d]);
+		for (int e = 0; e < ENTITIES; e++)
+			assert_true(m->said[d][e] == NOBODY || m->again[d][e]);
+	}
+}
+
+static void test_anything(void **state)
+{
+	static struct model m;
+	struct facts f;
+
+	(void)state;
+	for (uint32_t kept = 1; kept < 100; kept++) {
+		seed = kept;
+		memset(&m, 0xff, sizeof(m)); /* NOBODY everywhere */
+		memset(m.adopted, 0, sizeof(m.adopted));
+		mod_facts_init(&f, DEVICES);
+		for (int round = 0; round < 8; round++) {
+			memset(m.again, 0, sizeof(m.again));
+			memset(m.merged_again, 0, sizeof(m.merged_again));
+			mod_facts_round_begin(&f);
+			for (int i = below(60); i > 0; i--) {
+				(below(2) ? any_word : any_other)(&f, &m);
+				compare(&f, &m);
+			}
+			sweep_both(&f, &m);
+		}
+		mod_facts_clear(&f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -247,6 +405,7 @@ int main(void)
 		cmocka_unit_test(test_dump),
 		cmocka_unit_test(test_purge),
 		cmocka_unit_test(test_sweep_and_own_words),
+		cmocka_unit_test(test_anything),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -164,6 +164,48 @@ static void test_too_many_channels(void **state)
 		"event_channel", "at most");
 }
 
+/* The ends of ranges, and what is a hair beyond them. */
+static void test_ranges(void **state)
+{
+	struct mod_options o;
+	char socket[OPTIONS_SOCKET_SIZE + 1];
+
+	(void)state;
+	options_begin(&o);
+	assert_true(set(&o, "general", "stale_after", "1"));
+	assert_true(set(&o, "general", "stale_after", "86400"));
+	assert_true(set(&o, "general", "import_max", "1"));
+	assert_true(set(&o, "general", "import_max", "100000"));
+	refused("general", "stale_after", "86401", "from 1 to 86400");
+	refused("general", "stale_after", "-1", "from 1 to 86400");
+	refused("general", "stale_after", "99999999999999999999", "from 1 to 86400");
+	refused("general", "import_max", "0", "from 1 to 100000");
+	refused("general", "import_max", "1e3", "is not a number");
+	refused("general", "voicemail_provider", "1", "neither yes nor no");
+	refused("general", "voicemail_provider", "", "neither yes nor no");
+	memset(socket, '/', sizeof(socket));
+	socket[OPTIONS_SOCKET_SIZE] = '\0';
+	refused("general", "socket", socket, "at most 107 bytes");
+	socket[OPTIONS_SOCKET_SIZE - 1] = '\0';
+	assert_true(set(&o, "general", "socket", socket));
+}
+
+/* A refused entry leaves what there was. */
+static void test_refused_changes_nothing(void **state)
+{
+	struct mod_options o;
+
+	(void)state;
+	options_begin(&o);
+	assert_true(set(&o, "general", "stale_after", "7"));
+	assert_false(set(&o, "general", "stale_after", "0"));
+	assert_false(set(&o, "general", "socket", "nowhere"));
+	assert_false(set(&o, "general", "default_excludes", "perhaps"));
+	assert_int_equal(o.stale_after_s, 7);
+	assert_string_equal(o.socket, OPTIONS_SOCKET);
+	assert_true(o.default_excludes);
+}
+
 static void test_event_names(void **state)
 {
 	(void)state;
@@ -182,6 +224,8 @@ int main(void)
 		cmocka_unit_test(test_patterns),
 		cmocka_unit_test(test_too_many_channels),
 		cmocka_unit_test(test_event_names),
+		cmocka_unit_test(test_ranges),
+		cmocka_unit_test(test_refused_changes_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
