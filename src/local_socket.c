@@ -64,6 +64,15 @@ static bool make_room(const struct sockaddr_un *addr, char **error)
 	return true;
 }
 
+static const char *group_trouble(const struct group *g, int err)
+{
+	if (!g)
+		return "there is no such group";
+	if (err == EPERM)
+		return "the user that pgdevstated runs as must be a member of it: usermod -aG";
+	return strerror(err);
+}
+
 static bool give_to_group(const char *path, const char *group, char **error)
 {
 	const struct group *g;
@@ -74,7 +83,7 @@ static bool give_to_group(const char *path, const char *group, char **error)
 	if (g && chown(path, (uid_t)-1, g->gr_gid) == 0)
 		return true;
 	*error = mem_printf("cannot give the socket %s to group %s: %s", path, group,
-		g ? strerror(errno) : "there is no such group");
+		group_trouble(g, errno));
 	return false;
 }
 

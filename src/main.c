@@ -578,6 +578,9 @@ static int run(struct daemon *d)
 	log_lines(LOG_LEVEL_WARNING, app->options->warnings);
 	watch_signals(d);
 	service_ready(&d->service);
+	if (!entity_id_usable(&app->options->entity_id))
+		service_status(&d->service, "waiting for an entity id: a telephone server's, or "
+									"one in the configuration");
 	node_start(app->node, clock_mono_us());
 	loop_run(app->base);
 	tell_undelivered(app->node);

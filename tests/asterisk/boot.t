@@ -10,7 +10,7 @@ my $other = '02:00:00:00:02:02';
 my $node  = Pbx::FakeNode->new('a', entity_id => '02:00:00:00:01:01');
 my $pbx   = pbx('a', node => $node, files => { 'extensions.conf' => join '', "[default]\n", map { "exten => d$_,hint,Custom:d$_\n" } 1 .. $count });
 $pbx->spawn;
-$node->accept(60);
+$node->accept;
 is(() = $pbx->cli('core show hints') =~ /Custom:d\d+/g, $count, 'all hints are there when the module links');
 
 # All of them, as fast as it takes them, from its first moment on, and once more each.
@@ -38,6 +38,6 @@ poll_until {
     my $right = () = $hints =~ /State:Ringing /g;
     $Flow::last_seen = "$right of $count hints are Ringing";
     $right == $count;
-} 'all hints come to say so', 60;
+} 'all hints come to say so';
 is(grep({ /^begin$/ } @{ $node->hear }), 1, 'the report is not held up');
 done_testing();

@@ -6,7 +6,7 @@ use Pbx::FakeNode;
 my $other = '02:00:00:00:02:02';
 my $third = '02:00:00:00:02:03';
 my $node  = Pbx::FakeNode->new('a', entity_id => '02:00:00:00:01:01');
-my $pbx   = pbx('a', node => $node, module_conf => 'stale_after=2', modules => [qw(voicemail queue)], files => {
+my $pbx   = pbx('a', node => $node, module_conf => 'stale_after=10', modules => [qw(voicemail queue)], files => {
     'extensions.conf' => <<'CONF', 'voicemail.conf' => "[general]\n[default]\n1000 => 1,One\n1001 => 1,Two\n" });
 [default]
 exten => 1,hint,Custom:x
@@ -15,7 +15,7 @@ exten => 3,hint,PJSIP/nobody
 exten => 4,hint,Custom:toggle
 CONF
 $pbx->spawn;
-$node->greet(60);
+$node->greet;
 $pbx->wait_booted;
 my $ami = $pbx->ami;
 
@@ -101,7 +101,7 @@ sub leave_message {
     for my $i (0 .. $n - 1) {
         Flow::spew(sprintf("%s/msg%04d.%s", $dir, $i, $_), "x\n") for qw(txt wav);
     }
-    $ami->action('VoicemailRefresh', Context => 'default', Mailbox => $mailbox);
+    $pbx->count_messages($mailbox);
 }
 
 subtest 'mailboxes' => sub {
@@ -150,7 +150,7 @@ subtest 'toggles' => sub {
     my $stored = sub { ($pbx->cli('database get CustomDevstate toggle') =~ /Value: (\S+)/)[0] // 'none' };
     $node->say(['merged', 'INUSE', $other, 'Custom:toggle']);
     shows('merged', 'Custom:toggle', 'INUSE', 'InUse', 4);
-    is($stored->(), 'INUSE', 'func_devstate knows it');
+    poll_until { contents_like($stored->(), qr/^INUSE$/) } 'func_devstate knows it';
     $pbx->cli('devstate change Custom:toggle NOT_INUSE');
     $node->wait_line('the press is the own word', qr/^device\tNOT_INUSE\tCustom:toggle$/);
     is(scalar(grep { /device\tINUSE\tCustom:toggle/ } @{ $node->hear }), 0, 'what was adopted is never said');
@@ -168,7 +168,7 @@ subtest 'toggles' => sub {
     $node->wait_line('its end', qr/^end$/);
     $node->say(['merged', '-', '-', 'Custom:toggle']);
     shows('taken back', 'Custom:toggle', 'NOT_INUSE', 'Idle', 4);
-    is($stored->(), 'NOT_INUSE', 'func_devstate has the own word again');
+    poll_until { contents_like($stored->(), qr/^NOT_INUSE$/) } 'func_devstate has the own word again';
     $node->say(['merged', 'INUSE', $third, 'PJSIP/nobody']);
     shows('not custom', 'PJSIP/nobody', 'INUSE', 'InUse', 3);
     $node->say(['merged', '-', '-', 'PJSIP/nobody']);
@@ -183,7 +183,7 @@ subtest 'a restart of Asterisk' => sub {
     $node->wait_line('goodbye', qr/^bye/);
     $pbx->wait_exit;
     $pbx->spawn;
-    $node->greet(60);
+    $node->greet;
     my @said = grep { /toggle/ } @{ $node->hear };
     is_deeply(\@said, ["device\tNOT_INUSE\tCustom:toggle"], 'what was adopted is not said after it either');
     $pbx->wait_booted;
@@ -198,14 +198,14 @@ subtest 'the node goes and comes' => sub {
     $node->away;
     Flow::poll_until { $pbx->cli('pgdevstate show status') =~ /Link: +down/ } 'the module notices';
     is($ami->device('Custom:y'), 'BUSY', 'states stay');
-    $node->listen->greet(30);
+    $node->listen->greet;
     $node->say('begin', ['device', 'BUSY', $other, 'Custom:y'], ['merged', 'INUSE', $third, 'Custom:toggle'], 'end');
     Flow::poll_until { $pbx->cli('pgdevstate show status') =~ /fresh/ } 'it is fresh again';
     is(scalar $ami->events($mark, Event => 'DeviceStateChange', Device => 'Custom:y'), 0, 'nothing flickered');
     $node->away;
     shows('stale_after', 'Custom:y', 'UNKNOWN', 'Idle', 2);
     is($ami->device('Custom:toggle'), 'INUSE', 'a toggle keeps its last word');
-    $node->listen->greet(40);
+    $node->listen->greet;
     $node->say('begin', ['device', 'BUSY', $other, 'Custom:y'], 'end');
     shows('back', 'Custom:y', 'BUSY', 'Busy', 2);
     shows('... and nobody says anything of the toggle', 'Custom:toggle', 'NOT_INUSE', 'Idle', 4);
@@ -224,7 +224,7 @@ subtest 'a node that was away for long' => sub {
         $Flow::last_seen = "$tries tries";
         $tries >= 4;
     } 'four more tries', 20;
-    $node->greet(40);
+    $node->greet;
     $node->say('begin', ['device', 'BUSY', $other, 'Custom:y'], 'end');
     shows('and linked', 'Custom:y', 'BUSY', 'Busy', 2);
 };
@@ -240,7 +240,7 @@ subtest 'nonsense' => sub {
         my ($what, $text) = @$bad;
         $node->raw($text);
         Flow::poll_until { $node->hear; !$node->{link} } "$what: the link is dropped";
-        $node->greet(40);
+        $node->greet;
     }
     $node->say(['later', 'word'], ['device', 'BUSY', $other, 'Custom:y', 'one', 'more'], 'begin', ['device', 'BUSY', $other, 'Custom:y'], 'end');
     shows('words and fields of later versions', 'Custom:y', 'BUSY', 'Busy', 2);

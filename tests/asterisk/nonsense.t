@@ -65,7 +65,7 @@ for my $n (1 .. @acts) {
         $server->cli('pgdevstate resync');
         $Flow::last_seen = $hub->played . ' were played';
         $hub->played >= $n;
-    } "... it was linked $n times", 60;
+    } "... it was linked $n times";
     ok($server->running, '... and the server lives') or last;
     unlike($server->cli('pgdevstate show members'), qr/No such command/, '... with its module');
 }

@@ -19,10 +19,10 @@ my $mark = $server2->ami->mark;
 Pbx::Sipp->run('a phone registers on a', 'register', $server1, user => '1000', keys => { contact => '127.0.9.1:5060' });
 shows($_, 'PJSIP/1000', 'NOT_INUSE') for $server1, $server2;
 
-my $phone = Pbx::Sipp->start('answer', $server1, address => '127.0.9.1', args => [ '-d', 500 ]);
+my $phone = Pbx::Sipp->start('answer', $server1, address => '127.0.9.1', args => [ '-d', 2000 ]);
 $server1->ami->action('Originate', Channel => 'PJSIP/1000', Application => 'Wait', Data => 60, Async => 'true');
 $server2->ami->wait_event("b: it is $_", $mark, Event => 'DeviceStateChange', Device => 'PJSIP/1000', State => $_) for qw(RINGING INUSE);
-is(Pbx::Cluster::hint($server2, '1000'), 'InUse', 'b: the hint says InUse');
+poll_until { contents_like(Pbx::Cluster::hint($server2, '1000'), qr/^InUse$/) } 'b: the hint says InUse';
 poll_until { contents_like(($lamp{dialog}->bodies)[-1] // '', qr{<state>confirmed</state>}) } 'b: the dialog lamp is on';
 poll_until { contents_like(($lamp{presence}->bodies)[-1] // '', qr{busy|On the phone}i) } 'b: the presence lamp is on';
 ok($lamp{dialog}->notified(qr{<state>early</state>}), 'b: it was blinking before');
@@ -36,7 +36,7 @@ is("@states[-4 .. -1]", 'NOT_INUSE RINGING INUSE NOT_INUSE', 'b: all states of t
 
 # The phone calls.
 $mark = $server2->ami->mark;
-my $call = Pbx::Sipp->start('call', $server1, user => '1000', address => '127.0.9.1', keys => { exten => '99' }, args => [ '-d', 500 ]);
+my $call = Pbx::Sipp->start('call', $server1, user => '1000', address => '127.0.9.1', keys => { exten => '99' }, args => [ '-d', 2000 ]);
 $server2->ami->wait_event("b: when it calls, it is $_", $mark, Event => 'DeviceStateChange', Device => 'PJSIP/1000', State => $_) for qw(INUSE NOT_INUSE);
 $call->succeeds('a phone calls on a');
 done_testing();

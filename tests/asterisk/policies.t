@@ -298,7 +298,7 @@ sub messages {
             spew(sprintf('%s/msg%04d.%s', $dir, $n, $_), '') for qw(txt gsm);
         }
     }
-    $server->ami->action('VoicemailRefresh', Context => 'default', Mailbox => $box);
+    $server->count_messages($box);
 }
 
 # What AMI told last; its field Waiting is what app_voicemail has in files of its own.

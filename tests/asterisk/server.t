@@ -35,7 +35,7 @@ is($ami->device('Custom:x'), 'NOT_INUSE', 'DEVICE_STATE() says it, too');
 
 # A phone.
 Pbx::Sipp->run('a phone registers', 'register', $server, user => '1000', keys => { contact => '127.0.9.1:5060' });
-my $phone = Pbx::Sipp->start('answer', $server, address => '127.0.9.1', args => [ '-d', 200 ]);
+my $phone = Pbx::Sipp->start('answer', $server, address => '127.0.9.1', args => [ '-d', 1000 ]);
 my $lamp = Pbx::Sipp->subscribe($server, '1000', 'dialog');
 poll_until { $lamp->notified(qr/terminated/) } 'the lamp is subscribed';
 $mark = $ami->mark;

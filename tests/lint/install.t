@@ -25,6 +25,8 @@ like((run_tool("$dir/usr/bin/pgdevstate", '--version'))[1], qr/\d+\.\d+/, 'the c
 my $unit = slurp("$dir/usr/lib/systemd/system/pgdevstated.service");
 like($unit, qr{^ExecStart=/usr/sbin/pgdevstated -f -C /etc/pgdevstate/pgdevstate\.conf$}m, 'the unit starts what was installed');
 like($unit, qr/^Type=notify$/m, '... and waits until it is ready');
+like($unit, qr/^RestartKillSignal=SIGUSR2$/m, '... which a restart does not say goodbye for');
+like($unit, qr/^RuntimeDirectoryPreserve=yes$/m, '... nor forget the entity id that it was told');
 unlike($unit, qr/\@[A-Z]+\@/, '... with nothing left to fill in');
 
 done_testing();

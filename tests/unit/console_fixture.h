@@ -8,7 +8,7 @@
 #include "console.h"
 #include "log.h"
 
-#define DEADLINE_US 20000000 /* of a condition that is waited for */
+#define DEADLINE_US 60000000 /* of a condition that is waited for */
 
 struct world {
 	struct fixture *f;

@@ -7,12 +7,14 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "local_socket.h"
@@ -96,6 +98,39 @@ static void test_group(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 }
 
+/* As somebody who is in no group but his own: is it said what to do? */
+static bool is_told_of_membership(void)
+{
+	char mine[] = "/tmp/console-socket-XXXXXX", where[64];
+	char *error = NULL;
+	bool ok;
+
+	if (geteuid() == 0 &&
+		(setgroups(0, NULL) != 0 || setgid(65534) != 0 || setuid(65534) != 0))
+		return false;
+	if (!mkdtemp(mine))
+		return false;
+	snprintf(where, sizeof(where), "%s/ctl", mine);
+	ok = !local_socket_open(where, "link", "root", &error) && error &&
+		 strstr(error, " to group root: the user that pgdevstated runs as must be a "
+					   "member of it: usermod -aG");
+	free(error);
+	unlink(where);
+	return rmdir(mine) == 0 && ok;
+}
+
+static void test_group_of_others(void **state)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0)
+		_exit(is_told_of_membership() ? 0 : 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 static void test_living(void **state)
 {
 	struct local_socket *s = open_socket();
@@ -165,6 +200,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_mode_and_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_group, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_group_of_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_living, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stale, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_socket, setup, teardown),

@@ -34,7 +34,7 @@ use Pbx::Speaker;
 our @ISA     = ('Exporter');
 our @EXPORT  = (qw(pbx $LEASE), @Flow::EXPORT);
 our $VERSION_WANTED = $ENV{ASTERISK} // 22;
-our $LEASE   = 3;
+our $LEASE   = 8;    # half of it is what a restart may take on a slow machine
 our ($ASTERISK_ROOT, $MODULE);
 our (@started, @servers);
 my $main_pid = $$;

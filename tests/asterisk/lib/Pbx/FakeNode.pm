@@ -54,7 +54,7 @@ sub accept {
         $link->blocking(0);
         @$self{qw(link in lines acked)} = ($link, '', [], 0);
         1;
-    } "$self->{name}: the module connects", $seconds // 30;
+    } "$self->{name}: the module connects", $seconds;
     return $self;
 }
 
@@ -88,7 +88,7 @@ sub say {
 sub raw {
     my ($self, $bytes) = @_;
     local $SIG{PIPE} = 'IGNORE';
-    my $until = time + 30;
+    my $until = time + $Flow::DEADLINE;
     while (length $bytes && $self->{link}) {
         my $n = syswrite($self->{link}, $bytes);
         if (defined $n) { substr($bytes, 0, $n, ''); next }
@@ -110,7 +110,7 @@ sub wait_line {
             if ($lines->[$i] =~ $re) { $self->{from} = $i + 1; return $lines->[$i] }
         }
         die join("\n", 'heard since:', @$lines[$from .. $#$lines], '');
-    } $what, $seconds // 10;
+    } $what, $seconds;
 }
 
 # What was heard from now on counts for wait_line().
@@ -122,8 +122,8 @@ sub greet {
     $self->{from} = 0;
     $self->wait_line("$self->{name}: hello", qr/^hello\t1\t\Q$self->{entity_id}\E\tasterisk\t[^\t]+\treport\twatch\t/);
     $self->say(['hello', 1, $self->{entity_id}, "fake-$self->{name}", '0.0'], ['status', 'ready']);
-    $self->wait_line("$self->{name}: a full report begins", qr/^begin$/, 60);
-    $self->wait_line("$self->{name}: ... and ends", qr/^end$/, 60);
+    $self->wait_line("$self->{name}: a full report begins", qr/^begin$/);
+    $self->wait_line("$self->{name}: ... and ends", qr/^end$/);
     return $self;
 }
 

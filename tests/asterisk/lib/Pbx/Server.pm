@@ -195,7 +195,7 @@ sub wait_booted {
             unless $self->running;
         my $ami = $self->{ami} //= Pbx::Ami->new($self->{address}) or die "no manager connection yet\n";
         $ami->events(0, Event => 'FullyBooted');
-    } $what, $self->{asan} ? 60 : 30;
+    } $what;
     $self->loaded or BAIL_OUT("$self->{name}: the module was not loaded: " . join "\n", grep { /pgdevstate/ } split /\n/, Flow::slurp($self->{log}));
 }
 
@@ -224,7 +224,7 @@ sub running {
 # Waits for its end: the exit status, undef when it does not end.
 sub wait_exit {
     my ($self, $seconds) = @_;
-    my $until = time + ($seconds // 30);
+    my $until = time + ($seconds // $Flow::DEADLINE);
     while ($self->running) {
         return if time > $until;
         Time::HiRes::sleep(0.01);
@@ -263,7 +263,7 @@ sub end {
     my ($self) = @_;
     return unless $self->running;
     $self->cli('core stop now');
-    my $status = $self->wait_exit($self->{asan} ? 60 : 20);
+    my $status = $self->wait_exit;
     is($status, 0, "$self->{name}: core stop now ends it");
     $self->kill9 unless defined $status;
 }
