@@ -25,6 +25,7 @@ sub shows {
     my ($what, $device, $state, $hint, $n) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     Flow::poll_until {
+        $node->hear;    # and answer: a node that is silent is given up
         my $now = $ami->device($device);
         die "DEVICE_STATE: $now\n" unless $now eq $state;
         return 1 unless $n;
@@ -86,7 +87,8 @@ sub counts_are {
     my ($what, $counts) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     Flow::poll_until {
-            my @told = $ami->events(0, Event => 'MessageWaiting', Mailbox => '1000@default');
+        $node->hear;
+        my @told = $ami->events(0, Event => 'MessageWaiting', Mailbox => '1000@default');
         my $last = @told ? ($told[-1]{New} // 0) . '/' . ($told[-1]{Old} // 0) : 'none';
         die "told last: $last\n" unless $last eq $counts;
         1;
