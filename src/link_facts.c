@@ -143,6 +143,16 @@ static bool is_other(const struct links *ls, const struct cache_entity *e)
 	return !e->self && !entity_id_equal(&e->id, &ls->cfg.entity);
 }
 
+/*
+ * Of our own words those that the console, the dialplan or SQL said in the telephone
+ * server's name: it does not know them itself.
+ */
+static bool is_told(
+	const struct links *ls, const struct cache_entity *e, const struct value *v)
+{
+	return is_other(ls, e) || (e->self && v->held);
+}
+
 static void now_add(struct now *now, const struct cache_entity *e, const struct value *v)
 {
 	struct links *ls = now->links;
@@ -160,20 +170,35 @@ static bool now_row(
 {
 	struct now *now = arg;
 
-	if (counts && is_other(now->links, e))
+	if (counts && is_told(now->links, e, v))
 		now_add(now, e, v);
 	return true;
 }
 
-/* One value for all, if any of the others has a part in it. */
+/* Who has a part in one value for all that a telephone server does not know itself. */
+static const struct cache_entity *writer_of(
+	const struct now *now, enum key_kind kind, const char *key, const struct sum *sum)
+{
+	struct cache *c = node_cache(now->links->node);
+	const struct cache_entity *writer = sum->writer;
+	const struct value *v;
+
+	if (sum->policy == POLICY_SUM || sum->policy == POLICY_MAX)
+		writer = cache_other(c, kind, key);
+	if (!writer)
+		writer = cache_entity_find(c, &now->links->cfg.entity);
+	v = writer ? cache_get(c, writer, kind, key) : NULL;
+	return v && is_told(now->links, writer, v) ? writer : NULL;
+}
+
 static void now_merged(
 	struct now *now, enum key_kind kind, const char *key, const struct sum *sum)
 {
-	const struct cache_entity *writer = sum->writer;
+	const struct cache_entity *writer = NULL;
 
-	if (sum->policy == POLICY_SUM || sum->policy == POLICY_MAX)
-		writer = cache_other(node_cache(now->links->node), kind, key);
-	if (sum->entities > 0 && writer && is_other(now->links, writer))
+	if (sum->entities > 0)
+		writer = writer_of(now, kind, key, sum);
+	if (writer)
 		now_add(now, writer, &sum->value);
 }
 

@@ -219,6 +219,8 @@ static void add_word(
 	entity_id_print(&f->entity, w->entity);
 	w->state = f->state;
 	w->merged = merged;
+	if (slot_is_ours(&f->entity))
+		ast_copy_string(w->entity, "this node", sizeof(w->entity));
 }
 
 static void add_device(struct listing *l, const struct device *d)

@@ -387,11 +387,15 @@ static void say_own(
 		count(true);
 }
 
-/* The slot has somebody else's word: a full report has this server's last one. */
+/*
+ * The slot has somebody else's word: a full report has this server's last one; unless the
+ * node's console put that aside: it would be said anew.
+ */
 static void say_remembered(const char *name, struct line_out *out, bool report)
 {
 	struct device *d = mod_facts_find(&tables_lock()->facts, name);
-	bool known = d && d->has_own;
+	bool aside = d && d->is_merged && slot_is_ours(&d->merged.entity);
+	bool known = d && d->has_own && !aside;
 	enum device_state own = known ? d->own : STATE_UNKNOWN;
 
 	tables_unlock();

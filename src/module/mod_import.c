@@ -193,15 +193,9 @@ void import_put_back(const char *name)
 		check_store(name);
 }
 
-/* Our own id from the node would be an echo: it never sends that. */
-static bool is_echo(const struct line *l)
-{
-	return memcmp(l->entity.bytes, ast_eid_default.eid, sizeof(l->entity.bytes)) == 0;
-}
-
 void import_line(const struct mod_options *options, const struct line *l)
 {
-	if (!options_subscribe(options, EVENT_DEVICE_STATE, l->name) || is_echo(l)) {
+	if (!options_subscribe(options, EVENT_DEVICE_STATE, l->name)) {
 		tables_lock()->filtered++;
 		tables_unlock();
 		return;

@@ -270,6 +270,13 @@ bool line_parse(char *text, struct line *out, const char **why)
 	return parse_word(text, &f, out, why);
 }
 
+/* No network card has an address with this bit, and entity ids are mostly those. */
+struct entity_id line_at_node(struct entity_id id)
+{
+	id.bytes[0] ^= 1;
+	return id;
+}
+
 bool line_is_fact(enum line_word word)
 {
 	return word == LINE_DEVICE || word == LINE_MERGED || word == LINE_MAILBOX ||

@@ -69,6 +69,12 @@ bool line_parse(char *text, struct line *out, const char **why);
 /* Is it one of the lines that are acknowledged? */
 bool line_is_fact(enum line_word word);
 
+/*
+ * What the node's console says in this server's name is kept in Asterisk under an id of
+ * its own, or it would be taken for this server's word. Both ways.
+ */
+struct entity_id line_at_node(struct entity_id id);
+
 /* 1 to 255 bytes of UTF-8 without control characters. */
 bool line_name_ok(const char *name, size_t len);
 /* Can this unique id be said on the link? mailbox@context, or one name alone. */

@@ -199,9 +199,7 @@ bool mail_local(
 void mail_line(const struct mod_options *options, const struct line *l)
 {
 	struct tables *t = tables_lock();
-	bool echo =
-		memcmp(l->entity.bytes, ast_eid_default.eid, sizeof(l->entity.bytes)) == 0;
-	bool other = false, wanted = !echo && options_subscribe(options, EVENT_MWI, l->id);
+	bool other = false, wanted = options_subscribe(options, EVENT_MWI, l->id);
 
 	if (wanted)
 		other = l->gone ? boxes_unsay(&t->boxes, l->id)

@@ -33,6 +33,13 @@ static struct ast_eid eid_of(const struct entity_id *entity)
 	return eid;
 }
 
+bool slot_is_ours(const struct entity_id *entity)
+{
+	struct entity_id id = line_at_node(*entity);
+
+	return memcmp(id.bytes, ast_eid_default.eid, sizeof(id.bytes)) == 0;
+}
+
 /* NULL: empty. The caller gives it back. */
 static struct stasis_message *message_in(const char *device, const struct ast_eid *eid)
 {

@@ -16,6 +16,9 @@ enum slot_owner {
 	SLOT_OWN,    /* this server's word */
 	SLOT_ADOPTED /* this server's slot, somebody else's word */
 };
+/* Said by the node's console in this server's name, see line_at_node()? */
+bool slot_is_ours(const struct entity_id *entity);
+
 /* This server's slot. */
 enum slot_owner slot_read(const char *device, enum device_state *state);
 /* What Asterisk takes for the state of the device, all slots together; false: no slot. */

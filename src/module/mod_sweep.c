@@ -51,8 +51,10 @@ bool sweep_step(void)
 	return sweeping;
 }
 
-void sweep_fact(const struct mod_options *options, const struct line *l)
+void sweep_fact(const struct mod_options *options, struct line *l)
 {
+	if (memcmp(l->entity.bytes, ast_eid_default.eid, sizeof(l->entity.bytes)) == 0)
+		l->entity = line_at_node(l->entity);
 	if (l->word == LINE_MEMBER)
 		announce_line(l);
 	else if (l->word == LINE_MAILBOX)

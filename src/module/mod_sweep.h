@@ -22,7 +22,7 @@ bool sweep_is_on(void);
 /* One thing is taken out; false: nothing is left. */
 bool sweep_step(void);
 /* A line that is a fact. */
-void sweep_fact(const struct mod_options *options, const struct line *l);
+void sweep_fact(const struct mod_options *options, struct line *l);
 
 /* May one more be imported, or swept? Asks Asterisk's task processors. */
 bool sweep_may(struct pace *p, int64_t now_ms);

@@ -102,13 +102,65 @@ subtest 'a toggle' => sub {
 subtest 'the console of the node presses, too' => sub {
     my $t = 'Custom:t-night';
     $c->{node}->ok_console("devstate change $t BUSY");
-    all_say($t, 'BUSY', "pressed at c's node", $a, $b);
+    all_say($t, 'BUSY', "pressed at c's node");
     press($a, $t, 'RINGING');
     all_say($t, 'RINGING', 'pressed on a');
     $pg->psql("select pgdevstate.set_device_state('$t', 'ONHOLD')");
     all_say($t, 'ONHOLD', 'pressed in SQL');
     press($b, $t, 'INUSE');
     all_say($t, 'INUSE', 'pressed on b');
+};
+
+subtest 'the console of the node says something, its own server shows it' => sub {
+    my $x = 'Custom:x-line';
+    my $node = $c->{node};
+    $node->ok_console("devstate change $x RINGING");
+    all_say($x, 'RINGING', "said at c's node");
+    like($c->cli("pgdevstate show device $x"), qr/This server says: +nothing\n +this node says: +RINGING/, 'the console of c says who says that');
+    press($a, $x, 'INUSE');
+    all_say($x, 'RINGINUSE', 'and a');
+    $c->cli('core stop now');
+    is($c->wait_exit, 0, 'c: has stopped');
+    $c->start;
+    $mark{c} = 0;
+    all_say($x, 'RINGINUSE', 'c was restarted: it is held');
+    press($c, $x, 'NOT_INUSE');
+    all_say($x, 'INUSE', 'c says something itself: that is its word now');
+    $node->ok_console("devstate change $x RINGING");
+    all_say($x, 'RINGINUSE', "said at c's node again");
+    $node->ok_console("devstate remove $x");
+    all_say($x, 'INUSE', '... and taken back');
+    press($a, $x, 'NOT_INUSE');
+    all_say($x, 'NOT_INUSE', 'and a');
+
+    my $t = 'Custom:t-night';
+    press($c, $t, 'INUSE');
+    all_say($t, 'INUSE', 'a toggle, pressed on c');
+    $node->ok_console("devstate change $t BUSY");
+    all_say($t, 'BUSY', "pressed at c's node");
+    stored($c, 't-night', 'BUSY');
+    for my $way ('stop', 'node') {
+        if ($way eq 'node') {
+            $node->kill('KILL');
+            poll_until { contents_like($c->cli('pgdevstate show status'), qr/Link: +down/) } "c's module notices that its node is gone";
+            $node->start;
+        } else {
+            $c->cli('core stop now');
+            is($c->wait_exit, 0, 'c: has stopped');
+            $c->start;
+            $mark{c} = 0;
+        }
+        poll_until { contents_like($c->cli('pgdevstate show status'), qr/Full report: +complete\n.*fresh/) } 'c has told everything';
+        quiet("$way: c is back");
+        all_say($t, 'BUSY', "$way: c is back: the older word of c does not count");
+    }
+    press($c, $t, 'INUSE');
+    all_say($t, 'INUSE', 'c presses');
+    $node->ok_console("mailbox set 9000\@default 2/1");
+    boxes_say('9000', '2/1', "a mailbox, said at c's node");
+    $node->ok_console("mailbox remove 9000\@default");
+    poll_until { contents_like(join(' ', map { box_of($_, '9000') } @all), qr{^0/0 0/0 0/0$}) } '... and taken back';
+    quiet('after that');
 };
 
 subtest 'both at once' => sub {
@@ -140,7 +192,7 @@ subtest 'a device that is not func_devstate\'s' => sub {
     $pg->psql("select pgdevstate.set_device_state('$t', 'RINGING')");
     all_say($t, 'RINGING', 'pressed in SQL');
     $c->{node}->ok_console("devstate change $t BUSY");
-    all_say($t, 'BUSY', "pressed at c's node", $a, $b);
+    all_say($t, 'BUSY', "pressed at c's node");
 };
 
 subtest 'restarts' => sub {

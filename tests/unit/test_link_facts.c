@@ -203,8 +203,10 @@ static void toggles_have_one_value(void **state)
 			"merged\tBUSY\t" C_ID "\tCustom:n\n");
 	v.state = STATE_NOT_INUSE;
 	v.stamp_us = ++now;
+	v.held = false; /* it said that itself */
 	cache_put(node->cache, node->self, KEY_DEVICE, "Custom:n", &v);
 	told(l, "merged\t-\t-\tCustom:n\n");
+	v.held = true;
 	v.stamp_us = ++now;
 	cache_put(node->cache, b, KEY_DEVICE, "Custom:n", &v);
 	told(l, "merged\tNOT_INUSE\t" B_ID "\tCustom:n\n");
@@ -212,6 +214,42 @@ static void toggles_have_one_value(void **state)
 	told(l, "merged\t-\t-\tCustom:n\n");
 	set_policy(KEY_DEVICE, NULL, POLICY_AGGREGATE);
 	told(l, "device\tNOT_INUSE\t" B_ID "\tCustom:n\ndevice\tBUSY\t" C_ID "\tCustom:n\n");
+	link_free(l, "gone");
+}
+
+/* A telephone server does not know what its node's console said in its name. */
+static void what_is_held_is_told(void **state)
+{
+	struct value v = {.state = STATE_INUSE, .held = true, .stamp_us = ++now};
+	struct value box = counts(0, 1, 0);
+	struct link *l = watching();
+
+	(void)state;
+	cache_put(node->cache, node->self, KEY_DEVICE, "Custom:n", &v);
+	told(l, "device\tINUSE\t" OURS "\tCustom:n\n");
+	v.held = false; /* now it says so itself */
+	cache_put(node->cache, node->self, KEY_DEVICE, "Custom:n", &v);
+	told(l, "device\t-\t" OURS "\tCustom:n\n");
+	set_policy(KEY_DEVICE, "Custom:*", POLICY_LATEST);
+	v.held = true;
+	v.stamp_us = ++now;
+	cache_put(node->cache, node->self, KEY_DEVICE, "Custom:n", &v);
+	told(l, "merged\tINUSE\t" OURS "\tCustom:n\n");
+	cache_remove(node->cache, node->self, KEY_DEVICE, "Custom:n");
+	told(l, "merged\t-\t-\tCustom:n\n");
+	set_policy(KEY_DEVICE, NULL, POLICY_AGGREGATE);
+	box.held = true;
+	says_box(node->self, "1@d", box);
+	told(l, "mailbox\t0\t1\t0\t" OURS "\t1\td\n");
+	set_policy(KEY_MAILBOX, "*@d", POLICY_SUM);
+	told(l, "");
+	says_box(b, "1@d", counts(0, 2, 0));
+	told(l, "mailbox\t0\t3\t0\t" B_ID "\t1\td\n");
+	cache_remove(node->cache, b, KEY_MAILBOX, "1@d");
+	told(l, "mailbox\t0\t1\t0\t" OURS "\t1\td\n");
+	cache_remove(node->cache, node->self, KEY_MAILBOX, "1@d");
+	told(l, "mailbox\t-\t-\t-\t-\t1\td\n");
+	set_policy(KEY_MAILBOX, NULL, POLICY_LATEST);
 	link_free(l, "gone");
 }
 
@@ -577,6 +615,7 @@ int main(void)
 		T(what_does_not_count_is_taken_back),
 		T(mailboxes_have_one_value),
 		T(toggles_have_one_value),
+		T(what_is_held_is_told),
 		T(sums_of_mailboxes),
 		T(members_come_and_go),
 		T(our_own_id_is_nobody_else),

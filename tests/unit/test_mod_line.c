@@ -312,6 +312,18 @@ static void test_counts_same(void **state)
 	assert_false(counts_same(&a, &b));
 }
 
+static void test_at_node(void **state)
+{
+	struct entity_id id, other;
+
+	(void)state;
+	assert_true(entity_id_parse("02:00:00:00:00:01", &id));
+	other = line_at_node(id);
+	assert_false(entity_id_equal(&id, &other));
+	other = line_at_node(other);
+	assert_true(entity_id_equal(&id, &other));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -328,6 +340,7 @@ int main(void)
 		cmocka_unit_test(test_out_is_bounded),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_counts_same),
+		cmocka_unit_test(test_at_node),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
