@@ -21,11 +21,10 @@ sub read_only {
     is("$status$err", '0', $what);
 }
 
+# All of a server's: they work in its data directory.
 sub processes {
     my ($pg) = @_;
-    my ($postmaster) = split /\n/, slurp("$pg->{dir}/data/postmaster.pid");
-    my ($children) = Flow::run_command('pgrep', '-P', $postmaster);
-    return ($postmaster, split /\n/, $children);
+    return grep { (readlink("/proc/$_/cwd") // '') eq "$pg->{dir}/data" } map { /(\d+)/ } glob '/proc/[0-9]*';
 }
 
 $node->ok_console('devstate change Custom:x INUSE');
@@ -37,6 +36,7 @@ poll_until { $one->psql('show default_transaction_read_only') eq 'off' } 'the fi
 
 for my $turn ([$two, $one, 'BUSY', 'first'], [$one, $two, 'RINGING', 'second']) {
     my ($silent, $other, $state, $name) = @$turn;
+    kill 'STOP', (split /\n/, slurp("$silent->{dir}/data/postmaster.pid"))[0];    # so that they get no more
     my @frozen = processes($silent);
     cmp_ok(kill('STOP', @frozen), '>', 3, 'the server of the node falls silent');
     $node->ok_console("devstate change Custom:x $state");

@@ -94,7 +94,7 @@ where n.name = 'a';
 select cmp_ok(stamp, '<=', clock_timestamp(), '... is never in the future') from pgdevstate.entity_device where device = 'age4';
 
 -- the answer's clock is the database's
-select cmp_ok(abs(r.clock_us - (extract(epoch from clock_timestamp()) * 1000000)::bigint), '<', 1000000::bigint, 'clock_us is the clock')
+select cmp_ok(abs(r.clock_us - (extract(epoch from clock_timestamp()) * 1000000)::bigint), '<', 60000000::bigint, 'clock_us is the clock')
 from node n, pgdevstate.publish(n.id, n.incarnation, n.session, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}') r
 where n.name = 'a';
 select is(pgdevstate.clock_us('2026-11-23 10:00:00.123457+00'), 1795428000123457, 'to the microsecond');
@@ -106,7 +106,7 @@ where pgdevstate.clock_us(timestamptz '2026-11-23 10:00:00+00' + g * 7919 * inte
 -- a publish is a beat
 select pg_temp.age_beat('a', '5 seconds') \g /dev/null
 select is(pg_temp.say('a', '{d}', '{2}'), '27 1', 'a publish');
-select cmp_ok(clock_timestamp() - beat_at, '<', interval '2 seconds', '... is a beat') from pgdevstate.heartbeat where entity_id = pg_temp.id('a');
+select cmp_ok(clock_timestamp() - beat_at, '<', interval '5 seconds', '... is a beat') from pgdevstate.heartbeat where entity_id = pg_temp.id('a');
 select pg_temp.age_beat('a', '11 seconds') \g /dev/null
 select is(pg_temp.beat('a'), '27 0', 'a beat after the lease, before anybody reaped, is still in time');
 
