@@ -35,6 +35,9 @@ static const struct {
 	{OF_BOTH, "search_path", "pg_catalog"},
 	/* Calls are short, compiling them is not. */
 	{OF_BOTH, "jit", "off"},
+	/* Calls find rows by key, also where nobody has counted yet how many there are. */
+	{OF_MAIN, "enable_seqscan", "off"},
+	{OF_MAIN, "enable_bitmapscan", "off"},
 	/* The server must notice a dead node as soon as we notice a dead server. */
 	{OF_BOTH, "tcp_keepalives_idle", "5"},
 	{OF_BOTH, "tcp_keepalives_interval", "2"},

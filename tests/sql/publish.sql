@@ -194,6 +194,64 @@ select throws_ok($$select pgdevstate.publish('02:00:00:00:00:0e', gen_random_uui
 	'PD006', null, 'an entity that is not there');
 select throws_ok($$select pgdevstate.publish(null, null, null, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')$$, 'PD006', null, 'nobody');
 
+-- One device alone goes a shorter way to the same end. The same words on two entities, one of them
+-- always the long way (it says whether it reports, which is no news): all is the same.
+insert into node (name, id) values ('short', '02:00:00:00:00:0d'), ('long', '02:00:00:00:00:0e');
+select pg_temp.begin_run('short'), pg_temp.begin_run('long') \g /dev/null
+create function pg_temp.one(p_name text, p_device text, p_state int, p_held boolean, p_age bigint) returns text
+language sql as $$
+	select concat_ws(' ', r.seq, r.changed, r.clock_us is not null)
+	from pg_temp.node n
+	cross join lateral pgdevstate.publish(n.id, n.incarnation, n.session,
+		array[p_device], array[p_state], array[p_held], array[p_age], '{}', '{}', '{}', '{}', '{}', '{}', '{}',
+		false, case p_name when 'long' then false end) r
+	where n.name = p_name
+$$;
+-- what is left of it: the head, the rows, the last change and its age as told
+create function pg_temp.left_by(p_name text) returns text
+language sql as $$
+	select concat_ws(e'\n', pg_temp.head(p_name), pg_temp.told(p_name),
+		(select regexp_replace(c.payload, '^.*\n', '') || concat_ws(' ', c.from_seq, c.to_seq, c.chunk, c.chunks)
+			from pgdevstate.change c where c.entity_id = e.entity_id order by c.to_seq desc limit 1),
+		(select e.seq || ' ' || e.unconfirmed || ' ' || (e.moved_at > clock_timestamp() - interval '1 minute')),
+		(select string_agg(concat_ws(' ', d.device, d.state, d.held, d.seq, round(extract(epoch from h.beat_at - d.stamp))), e'\n' order by d.device)
+			from pgdevstate.entity_device d where d.entity_id = e.entity_id and d.seq = e.seq))
+	from pgdevstate.entity e join pgdevstate.heartbeat h using (site, entity_id)
+	where e.entity_id = pg_temp.id(p_name)
+$$;
+create temp table word_said as
+select n, 'dev' || trunc(random() * 5) as device, trunc(random() * 10)::int - 1 as state, random() < 0.2 as held,
+	(array[0, 1, 5000000, -7, 9223372036854775807])[1 + trunc(random() * 5)::int] as age
+from generate_series(1, 400) n
+union all values (0, 'dev0', 1, false, 0);
+create temp table said (n int, short text, long text, short_left text, long_left text);
+do $$
+declare
+	v record;
+begin
+	for v in select * from word_said order by n loop
+		insert into said (n, short, long)
+		values (v.n, pg_temp.one('short', v.device, v.state, v.held, v.age), pg_temp.one('long', v.device, v.state, v.held, v.age));
+		update said set short_left = pg_temp.left_by('short'), long_left = pg_temp.left_by('long') where n = v.n;
+	end loop;
+end
+$$;
+select cmp_ok(count(*) filter (where short like '% 1 t'), '>', 100::bigint, 'short and long way: words that change something') from said;
+select cmp_ok(count(*) filter (where short like '% 0 t'), '>', 20::bigint, '... and words that change nothing') from said;
+select is(s.short, s.long, '... the same answer to ' || w.device || ' ' || w.state) from said s join word_said w using (n)
+where s.short is distinct from s.long union all select pass('... the same answers') limit 5;
+select is(s.short_left, s.long_left, '... the same is left by ' || w.device || ' ' || w.state || ' ' || w.age) from said s join word_said w using (n)
+where s.short_left is distinct from s.long_left union all select pass('... the same is left') limit 5;
+select is(unconfirmed, 0, '... what is acknowledged is confirmed') from pgdevstate.entity where entity_id = pg_temp.id('short');
+update pgdevstate.heartbeat set alive = false where entity_id = pg_temp.id('short');
+select throws_ok($$select pg_temp.one('short', 'dev1', 1, false, 0)$$, 'PD002', null, 'short way: reaped');
+update pgdevstate.heartbeat set alive = true where entity_id = pg_temp.id('short');
+select set_eq($$select seq from pgdevstate.entity where entity_id = pg_temp.id('short')$$,
+	$$select max(to_seq) from pgdevstate.change where entity_id = pg_temp.id('short')$$, '... which moves nothing');
+update pgdevstate.entity set session = gen_random_uuid() where entity_id = pg_temp.id('short');
+select throws_ok($$select pg_temp.one('short', 'dev1', 1, false, 0)$$, 'PD001', null, 'short way: another session');
+select throws_ok($$select pg_temp.one('short', 'dev1', 9, false, 0)$$, 'PD001', null, '... comes before a bad state');
+
 -- does not wait for a standby
 begin;
 set local synchronous_commit = remote_apply;
