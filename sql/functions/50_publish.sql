@@ -26,28 +26,30 @@ declare
 	v_now timestamptz;
 	v_tell boolean;
 	v_quick boolean;
+	v_toggles boolean;
 begin
-	perform pgdevstate.commit_local();
-	select s.site into v_site from pgdevstate.site s where s.is_here;
-	v_quick := pg_catalog.cardinality(p_devices) = 1 and p_states[1] between 0 and 8 and p_device_held[1] is not null
+	if pg_catalog.current_setting('synchronous_commit') not in ('off', 'local') then
+		perform pgdevstate.commit_local();
+	end if;
+	select s.site, exists (select from pgdevstate.policy p where p.site = s.site and p.kind = 'device' and p.policy = 'latest')
+	into v_site, v_toggles
+	from pgdevstate.site s
+	where s.is_here;
+	v_quick := not v_toggles and pg_catalog.cardinality(p_devices) = 1 and p_states[1] between 0 and 8 and p_device_held[1] is not null
 		and p_device_ages_us[1] is not null and pg_catalog.cardinality(p_states) = 1
 		and pg_catalog.cardinality(p_device_held) = 1 and pg_catalog.cardinality(p_device_ages_us) = 1
 		and pg_catalog.cardinality(p_mailboxes) = 0 and pg_catalog.cardinality(p_contexts) = 0
 		and p_force is not true and p_reporting is null
 		and pg_catalog.octet_length(p_devices[1]) between 1 and 255
 		and p_devices[1] collate "C" !~ '[\u0001-\u001f\u007f-\u009f]';
-	if v_quick and not exists (
-		select from pgdevstate.policy p where p.site = v_site and p.kind = 'device' and p.policy = 'latest'
-	) then
+	if v_quick then
 		update pgdevstate.entity e set seq = e.seq + 1, moved_at = pg_catalog.clock_timestamp(), unconfirmed = 0
 		where e.site = v_site and e.entity_id = p_entity_id and e.incarnation = p_incarnation
 			and e.session = p_session and e.owner = session_user
 		returning e.seq, e.reporting, e.moved_at into seq, v_reporting, v_now;
 		v_quick := found;
-	else
-		v_quick := false;
 	end if;
-	if not v_quick then
+	if v_quick is not true then
 		v_head := pgdevstate.head_lock(p_entity_id, p_incarnation, p_session);
 		v_now := pg_catalog.clock_timestamp();
 	end if;
