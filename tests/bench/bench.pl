@@ -102,8 +102,8 @@ sub filled {
     $pg->psql_in($db, "select pgdevstate.set_device_state('Custom:first', 'INUSE', 'server' || i) from generate_series(1, 10) i;"
             . ' insert into pgdevstate.entity_device (site, entity_id, device, state, held, stamp, seq)'
             . " select e.site, e.entity_id, 'PJSIP/' || lpad(d::text, 6, '0'), 1 + d % 3, true, now(), e.seq"
-            . " from pgdevstate.entity e, generate_series(1, $devices - 1) d");
-    $pg->psql_in($db, 'vacuum (analyze) pgdevstate.entity_device');
+            . " from pgdevstate.entity e, generate_series(1, $devices - 1) d order by e.entity_id, d");
+    $pg->psql_in($db, 'vacuum (analyze)');
     return $db;
 }
 
