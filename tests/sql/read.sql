@@ -57,6 +57,22 @@ select is(array_agg(distinct chunks), array[12], '... each says so') from chunk;
 select is(count(*) filter (where r ~ e'\nE\t'), 1::bigint, '... the first says who') from chunk;
 select is(count(*), 1501::bigint, 'all devices are in it') from chunk, string_to_table(r, e'\n') l where l like e'D\t%';
 select is(count(*), 301::bigint, 'all mailboxes are in it') from chunk, string_to_table(r, e'\n') l where l like e'M\t%';
+-- parts that end where the rows do; a mailbox that is in many contexts, one of them empty
+create function pg_temp.chunks(p_name text) returns text language sql as $$
+	select string_agg(split_part(r, e'\t', 8) || '/' || split_part(r, e'\t', 9) || ':' || (
+		select count(*) from string_to_table(r, e'\n') l where l ~ '^[DM]\t'), ' ' order by n)
+	from pgdevstate.read_rows(pg_temp.id(p_name)) with ordinality x(r, n)
+$$;
+select pg_temp.begin_run('x') \g /dev/null
+select pg_temp.say('x', array_agg('PJSIP/' || g), array_agg(1)) from generate_series(1, 200) g \g /dev/null
+select is(pg_temp.chunks('x'), '1/1:200', 'a chunk that is just full');
+select pg_temp.mail('x', array_agg('1'::text), array_agg(case when g = 1 then '' else 'c' || g end), array_agg(0), array_agg(1), array_agg(0))
+from generate_series(1, 100) g \g /dev/null
+select is(pg_temp.chunks('x'), '1/2:200 2/2:100', '... of mailboxes, too');
+select pg_temp.mail('x', array_agg('1'::text), array_agg('d' || g), array_agg(0), array_agg(1), array_agg(0)) from generate_series(1, 1) g \g /dev/null
+select pg_temp.say('x', array_agg('SIP/' || g), array_agg(1)) from generate_series(1, 1) g \g /dev/null
+select is(pg_temp.chunks('x'), '1/4:200 2/4:1 3/4:100 4/4:1', '... and one more of each');
+select is(count(distinct l), 101::bigint, 'each context once') from pgdevstate.read_rows(pg_temp.id('x')) r, string_to_table(r, e'\n') l where l like e'M\t%';
 
 -- the journal
 create function pg_temp.journal(p_name text, p_after bigint, p_incarnation uuid default null) returns text
