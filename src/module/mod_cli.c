@@ -199,6 +199,15 @@ struct listing {
 	bool failed;
 };
 
+/* Its id, or what people call the one that the module made up. */
+static const char *print_speaker(const struct entity_id *entity, char out[ENTITY_ID_TEXT])
+{
+	if (!slot_is_ours(entity))
+		return entity_id_print(entity, out);
+	ast_copy_string(out, "this node", ENTITY_ID_TEXT);
+	return out;
+}
+
 static void add_word(
 	struct listing *l, const char *device, const struct fact *f, bool merged)
 {
@@ -216,11 +225,9 @@ static void add_word(
 	}
 	w = &l->word[l->count++];
 	w->device = ast_strdup(device);
-	entity_id_print(&f->entity, w->entity);
+	print_speaker(&f->entity, w->entity);
 	w->state = f->state;
 	w->merged = merged;
-	if (slot_is_ours(&f->entity))
-		ast_copy_string(w->entity, "this node", sizeof(w->entity));
 }
 
 static void add_device(struct listing *l, const struct device *d)
@@ -340,7 +347,7 @@ static char *show_device(struct ast_cli_entry *e, int cmd, struct ast_cli_args *
 		ast_devstate_str(ast_device_state(name)));
 	show_own(a->fd, name);
 	for (i = 0; i < l.count; i++)
-		ast_cli(a->fd, "  %s says:      %s%s\n", l.word[i].entity,
+		ast_cli(a->fd, "  %-17s says:      %s%s\n", l.word[i].entity,
 			state_name(l.word[i].state),
 			l.word[i].merged               ? " (the latest word of all)"
 			: fact_counts(l.word[i].state) ? ""
@@ -396,7 +403,7 @@ static void show_box(int to, const struct box_line *l)
 	ast_cli(to, "%-32s %-14s %-14s %s\n", S_OR(l->id, "?"),
 		counts_text(true, counts, all, ""),
 		counts_text(l->box.has_own, &l->box.own, own, "-"),
-		l->box.is_foreign ? entity_id_print(&l->box.entity, id) : "this server");
+		l->box.is_foreign ? print_speaker(&l->box.entity, id) : "this server");
 }
 
 static char *show_mailboxes(struct ast_cli_entry *e, int cmd, struct ast_cli_args *a)

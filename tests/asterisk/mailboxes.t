@@ -3,6 +3,9 @@
 use lib 'tests/asterisk/lib', 'tests/flow/lib';
 use Pbx;
 use Pbx::Cluster qw(started);
+use Pbx::Config qw(pjsip_conf phones);
+use IO::Socket::INET ();
+use Socket qw(inet_aton sockaddr_in);
 
 my $dialplan = <<'CONF';
 [default]
@@ -14,8 +17,10 @@ same => n,Wait(1)
 CONF
 # b has the mailboxes, too, and nothing in them; c has no voicemail at all
 my @boxes = qw(1000 2000);
+# a phone of c is told without having asked
+my $untold = "[3000]\ntype=endpoint\ncontext=default\ndisallow=all\nallow=ulaw\naors=3000\nmailboxes=1000\@default\n[3000]\ntype=aor\nmax_contacts=1\n";
 my ($server1, $server2, $server3) = started(3, dialplan => $dialplan, phones => \@boxes,
-    a => { boxes => \@boxes }, b => { boxes => \@boxes }, c => { module_conf => 'voicemail_provider=yes' });
+    a => { boxes => \@boxes }, b => { boxes => \@boxes }, c => { module_conf => 'voicemail_provider=yes', files => { 'pjsip.conf' => pjsip_conf('127.0.1.3', phones('', @boxes), $untold) } });
 
 # Message files, as app_voicemail keeps them; then it is told to look.
 sub messages {
@@ -38,6 +43,28 @@ my %lamp = map { $_->{name} => Pbx::Sipp->subscribe($_, '1000', 'message-summary
 for my $name (sort keys %lamp) {
     poll_until { $lamp{$name}->notified(qr{Voice-Message: 0/0}) } "$name: a phone subscribes to its mailbox";
 }
+
+# A phone that registers and answers whatever it is told.
+my $address = '127.0.9.1';
+my $phone   = IO::Socket::INET->new(Proto => 'udp', LocalAddr => $address, LocalPort => 5060) or die "$address: $!";
+my @untold;    # what its lamp was told
+send($phone, join("\r\n", "REGISTER sip:$server3->{address} SIP/2.0", "Via: SIP/2.0/UDP $address:5060;branch=z9hG4bK1", 'From: <sip:3000@phone>;tag=1', 'To: <sip:3000@phone>',
+    'Call-ID: 1', 'CSeq: 1 REGISTER', "Contact: <sip:3000\@$address:5060>", 'Expires: 600', 'Max-Forwards: 70', 'Content-Length: 0', '', ''),
+    0, sockaddr_in(5060, inet_aton($server3->{address}))) or die "REGISTER: $!";
+
+sub hear_phone {
+    while (1) {
+        my $ready = '';
+        vec($ready, fileno $phone, 1) = 1;
+        return unless select($ready, undef, undef, 0);
+        my $from = recv($phone, my $message, 65536, 0) // die "phone: $!";
+        next unless $message =~ /^NOTIFY/;
+        push @untold, $message =~ m{^Voice-Message: (\d+/\d+)}m;
+        my @headers = grep { /^(?:Via|From|To|Call-ID|CSeq):/i } split /\r\n/, $message;
+        send($phone, join("\r\n", 'SIP/2.0 200 OK', @headers, 'Content-Length: 0', '', ''), 0, $from);
+    }
+}
+poll_until { hear_phone(); contents_like($untold[-1] // 'nothing', qr{^0/0$}) } 'c: a phone that registers is told of its mailbox without asking';
 
 # What the phone was told last.
 sub lamp_says {
@@ -69,6 +96,7 @@ for my $counts ([ 2, 0 ], [ 1, 1 ], [ 0, 2 ], [ 0, 0 ]) {
     messages($server1, '1000', $new, $old);
     $server2->ami->wait_event("b: MessageWaiting $new/$old", $mark, Event => 'MessageWaiting', Mailbox => '1000@default', New => $new, Old => $old);
     lamp_says($_, "$new/$old") for $server1, $server2, $server3;
+    poll_until { hear_phone(); contents_like($untold[-1], qr{^$new/$old$}) } "c: the phone that did not ask is told $new/$old";
     c_answers("$new/$old");
 }
 

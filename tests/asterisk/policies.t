@@ -116,7 +116,7 @@ subtest 'the console of the node says something, its own server shows it' => sub
     my $node = $c->{node};
     $node->ok_console("devstate change $x RINGING");
     all_say($x, 'RINGING', "said at c's node");
-    like($c->cli("pgdevstate show device $x"), qr/This server says: +nothing\n +this node says: +RINGING/, 'the console of c says who says that');
+    like($c->cli("pgdevstate show device $x"), qr/This server says: +nothing\n +this node +says: +RINGING/, 'the console of c says who says that');
     press($a, $x, 'INUSE');
     all_say($x, 'RINGINUSE', 'and a');
     $c->cli('core stop now');
@@ -158,6 +158,7 @@ subtest 'the console of the node says something, its own server shows it' => sub
     all_say($t, 'INUSE', 'c presses');
     $node->ok_console("mailbox set 9000\@default 2/1");
     boxes_say('9000', '2/1', "a mailbox, said at c's node");
+    like($c->cli('pgdevstate show mailboxes 9000*'), qr{^9000\@default +2/1/0 +- +this node$}m, '... the console of c says who said that');
     $node->ok_console("mailbox remove 9000\@default");
     poll_until { contents_like(join(' ', map { box_of($_, '9000') } @all), qr{^0/0 0/0 0/0$}) } '... and taken back';
     quiet('after that');
