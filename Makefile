@@ -181,7 +181,7 @@ bare: ## README's commands in bare roots of Debian (ROOTS='bookworm trixie'; as 
 
 # The simulator: the node's own objects, and seams where it takes things from the system.
 SIM_SRC = $(wildcard tests/sim/*.c)
-SIM_NODE = node session node_report node_wait node_trace node_toggle outbox publisher lease coordinator \
+SIM_NODE = node session node_report node_wait node_trace node_toggle outbox publisher lease coordinator ticker \
 	listener cache hint payload change policy pattern state entity_id mem slab buf utf8 text db
 SIM_WRAP = getrandom payload_parse payload_next cache_get cache_put cache_sweep \
 	cache_entity_flags outbox_failed outbox_take outbox_compare_begin listener_notify \

@@ -175,6 +175,21 @@ static void show_link(struct call *c, const struct node_status *s)
 	}
 }
 
+/* What the newest pulse said: what the coordinator chose. */
+static void show_notify(struct call *c, const struct payload_notify *n)
+{
+	struct reply *r = &c->reply;
+	bool ticker = n->mode == NOTIFY_TICKER;
+
+	reply_field(r, "Notify mode", "notify_mode", "%s", notify_mode_name(n->mode));
+	reply_field(
+		r, "Notify mode set", "notify_mode_set", "%s", notify_mode_name(n->setting));
+	reply_number(r, "Ticker period, ms", "ticker_period_ms", ticker ? n->period_ms : 0);
+	reply_number(r, "Ticker members", "ticker_members", ticker ? n->members : 0);
+	reply_number(
+		r, "Ticker changes/s", "ticker_changes_per_s", ticker ? n->changes_per_s : 0);
+}
+
 static void show_stats(struct call *c)
 {
 	struct node_status s;
@@ -193,6 +208,7 @@ static void show_stats(struct call *c)
 		reply_field(r, "Pulse age, ms", "pulse_age_ms", "none heard");
 	else
 		reply_number(r, "Pulse age, ms", "pulse_age_ms", s.pulse_age_us / 1000);
+	show_notify(c, &s.notify);
 	show_keys(c, &s);
 	for (int i = 0; i < NODE_COUNTERS; i++) {
 		const char *name = node_counter_name((enum node_counter)i);
@@ -349,6 +365,51 @@ static void complete_members(struct completion *out, int arg)
 	}
 }
 
+/* ---- cluster notify ---- */
+
+static void notify_changed(void *arg, const char *wrong)
+{
+	struct call *c = arg;
+
+	if (*wrong)
+		call_fail(c, "The notify mode was not changed: %s", wrong);
+	else
+		call_end(c, 0);
+}
+
+static void notify_forget(struct call *c)
+{
+	node_cancel_policy(c->app->node, c);
+}
+
+static void notify(struct call *c)
+{
+	struct node_status status;
+	enum notify_mode mode;
+
+	if (!notify_mode_parse(c->argv[0], &mode)) {
+		call_fail(
+			c, "'%s' is no notify mode; modes are auto, direct, ticker", c->argv[0]);
+		return;
+	}
+	reply_printf(&c->reply, "Setting notify mode %s for the cluster\n", c->argv[0]);
+	reply_set(&c->reply, "notify_mode_set", json_string(c->argv[0]));
+	c->release = notify_forget;
+	if (node_set_notify_mode(cmd_node(c), mode, notify_changed, c))
+		return;
+	node_get_status(c->app->node, &status);
+	call_fail(c, "Cannot change the notify mode now: %s",
+		status.phase == NODE_READY ? "another change is under way"
+								   : "not connected to the database");
+}
+
+static void complete_modes(struct completion *out, int arg)
+{
+	(void)arg;
+	for (int mode = 0; mode < NOTIFY_MODES; mode++)
+		completion_offer(out, notify_mode_name((enum notify_mode)mode));
+}
+
 const struct command cmd_cluster[] = {
 	{"cluster show members", "", 0, 0, "Show the members of the cluster", NULL, NULL,
 		show_members, NULL},
@@ -366,5 +427,16 @@ const struct command cmd_cluster[] = {
 		"seconds.\n"
 		"Fails when one of them does not answer.",
 		NULL, ping, complete_members},
+	{"cluster notify", "MODE", 1, 1, "Set how changes are told to the nodes",
+		"MODE is direct (each change by a notification of its own), ticker (one node "
+		"tells "
+		"them, a\n"
+		"period's worth at a time: for many nodes and high rates) or auto (the default: "
+		"as "
+		"suits\n"
+		"members and rate). It holds for the whole cluster, from the next pulse on, and "
+		"needs an\n"
+		"administrator's right in the database. 'cluster show stats' shows what is used.",
+		NULL, notify, complete_modes},
 	{.words = NULL},
 };

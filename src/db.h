@@ -20,13 +20,15 @@ enum db_op {
 	DB_LISTEN,
 	DB_PUBLISH,
 	DB_TICK,
+	DB_RELAY,
 	DB_LEAVE,
 	DB_PING,
 	DB_READ_ROWS, /* these four run on a short-lived second session */
 	DB_READ_JOURNAL,
 	DB_READ_HEADS,
 	DB_READ_POLICIES,
-	DB_POLICY, /* set or clear one, on the main session: for administrators */
+	DB_POLICY,      /* set or clear one, on the main session: for administrators */
+	DB_NOTIFY_MODE, /* set it: likewise */
 	DB_OPS
 };
 const char *db_op_name(enum db_op op); /* "register", ... */
@@ -65,7 +67,7 @@ struct db_request {
 	size_t nitems;
 	bool force;
 	int reporting; /* -1: unchanged, 0, 1 */
-	/* TICK */
+	/* TICK, RELAY */
 	struct uuid token; /* "": not the coordinator */
 	/* PING: nonce, and to whom (NULL: ask all) */
 	int64_t nonce;
@@ -73,7 +75,8 @@ struct db_request {
 	/* POLICY */
 	enum key_kind policy_kind;
 	const char *policy_pattern;
-	const char *policy; /* NULL: clear it */
+	const char *policy;      /* NULL: clear it */
+	const char *notify_mode; /* NOTIFY_MODE */
 	/* READ_ROWS (NULL: all), READ_JOURNAL: whose */
 	const struct entity_id *entity;
 	struct uuid entity_incarnation;
@@ -103,6 +106,11 @@ struct db_tick {
 	double queue_usage;
 };
 
+struct db_relay {
+	int period_ms; /* again after this long; 0: after the next tick */
+	int sent;
+};
+
 struct db_result {
 	enum db_op op;
 	bool ok;
@@ -112,8 +120,9 @@ struct db_result {
 	struct db_lease lease;
 	int64_t seq;      /* PUBLISH, LEAVE */
 	int64_t clock_us; /* PUBLISH */
-	int changed;      /* PUBLISH: rows; POLICY: 0 or 1 */
+	int changed;      /* PUBLISH: rows; POLICY, NOTIFY_MODE: 0 or 1 */
 	struct db_tick tick;
+	struct db_relay relay;
 };
 
 /*

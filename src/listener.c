@@ -72,6 +72,7 @@ struct listener {
 	enum reading reading;
 	struct entity_id reading_entity;
 	int64_t pulse;
+	struct payload_notify notify_mode;
 	size_t waiting_bytes;
 	struct listener_counts counts;
 };
@@ -274,6 +275,7 @@ static void peer_line(struct listener *l, struct peer *p, const struct payload_l
 	case LINE_HEAD:
 	case LINE_AUDIT:
 	case LINE_VERSION:
+	case LINE_NOTIFY:
 		break; /* in pulses only */
 	case LINE_POLICY:
 		break; /* in V only */
@@ -501,6 +503,7 @@ static void pulse_begin(struct listener *l, int64_t number)
 	if (number == l->pulse)
 		return; /* its second payload */
 	l->pulse = number;
+	l->notify_mode = (struct payload_notify){.mode = NOTIFY_DIRECT};
 	for (int i = 0; i < cache_entities(l->cache); i++) {
 		struct peer *p = peer_at(l, i);
 
@@ -532,6 +535,8 @@ static void listener_pulse(struct listener *l, const struct payload *pl)
 			audit_compare(l, p, &line);
 		else if (line.type == LINE_VERSION)
 			policies_told(l, line.version);
+		else if (line.type == LINE_NOTIFY)
+			l->notify_mode = line.notify;
 	}
 	l->cb.pulse(l->arg, &pl->head.entity, pl->number, pl->clock_us);
 }
@@ -960,6 +965,11 @@ bool listener_is_loaded(const struct listener *l)
 	return true;
 }
 
+struct payload_notify listener_notify_mode(const struct listener *l)
+{
+	return l->notify_mode;
+}
+
 int64_t listener_policy_version(const struct listener *l)
 {
 	return l->policy_version;
@@ -979,6 +989,7 @@ struct listener *listener_new(struct cache *c, const struct entity_id *self,
 	l->self = *self;
 	l->cb = *cb;
 	l->arg = arg;
+	l->notify_mode.mode = NOTIFY_DIRECT;
 	return l;
 }
 

@@ -72,6 +72,8 @@ void listener_read_done(struct listener *l, bool ok); /* not ok: wanted again */
 
 /* Everything that was asked for by listener_connected() is there. */
 bool listener_is_loaded(const struct listener *l);
+/* How changes are told, as the newest pulse says. */
+struct payload_notify listener_notify_mode(const struct listener *l);
 int64_t listener_policy_version(const struct listener *l); /* 0: there never were any */
 void listener_counts(const struct listener *l, struct listener_counts *out);
 

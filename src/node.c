@@ -380,6 +380,7 @@ void node_reborn(struct node *n)
 	outbox_restart(n->outbox);
 	lease_init(&n->lease);
 	coordinator_disconnected(&n->coordinator);
+	ticker_stop(&n->ticker);
 	listener_disconnected(n->listener);
 	listener_set_self(n->listener, &n->next_id);
 	cache_set_self(n->cache, n->self, false);
@@ -494,7 +495,7 @@ const char *node_counter_name(enum node_counter c)
 	static const char *const names[NODE_COUNTERS] = {"publishes", "rows_sent", "payloads",
 		"payloads_bad", "older", "gaps", "pulls", "reloads", "snapshots", "audits",
 		"audits_bad", "keys_refused", "fenced", "connects", "rewinds", "pulses",
-		"coordinator_changes", "refusals"};
+		"coordinator_changes", "refusals", "relays", "relayed"};
 
 	return names[c];
 }
@@ -516,6 +517,8 @@ static void counters_fill(const struct node *n, int64_t *counters)
 	counters[COUNT_AUDITS] += heard.audits;
 	counters[COUNT_AUDITS_BAD] += heard.audits_bad;
 	counters[COUNT_COORDINATOR_CHANGES] = n->coordinator.changes;
+	counters[COUNT_RELAYS] = n->ticker.calls;
+	counters[COUNT_RELAYED] = n->ticker.told;
 }
 
 void node_get_status(struct node *n, struct node_status *out)
@@ -538,6 +541,7 @@ void node_get_status(struct node *n, struct node_status *out)
 	out->coordinator = coordinator_is_us(&n->coordinator);
 	if (n->coordinator.known)
 		out->coordinator_id = n->coordinator.id;
+	out->notify = listener_notify_mode(n->listener);
 	out->holder = n->holder;
 	counters_fill(n, out->counters);
 }

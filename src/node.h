@@ -10,6 +10,7 @@
 #include "change.h"
 #include "db.h"
 #include "hint.h"
+#include "payload.h"
 
 struct node;
 
@@ -145,6 +146,9 @@ void node_cancel_ping(struct node *n, int64_t nonce);
 bool node_set_policy(struct node *n, enum key_kind kind, const char *pattern,
 	const char *policy, void (*fn)(void *arg, const char *wrong), void *arg);
 void node_cancel_policy(struct node *n, void *arg);
+/* The same for the way in which changes are told; a pulse later it is used. */
+bool node_set_notify_mode(struct node *n, enum notify_mode mode,
+	void (*fn)(void *arg, const char *wrong), void *arg);
 
 /* Looking. */
 struct cache *node_cache(struct node *n);
@@ -176,6 +180,8 @@ enum node_counter {
 	COUNT_PULSES,
 	COUNT_COORDINATOR_CHANGES,
 	COUNT_REFUSALS,
+	COUNT_RELAYS,
+	COUNT_RELAYED,
 	NODE_COUNTERS
 };
 const char *node_counter_name(
@@ -197,6 +203,7 @@ struct node_status {
 	bool reporting_acked; /* the database knows */
 	bool coordinator;     /* this node is */
 	struct entity_id coordinator_id;
+	struct payload_notify notify; /* how changes are told */
 	int64_t counters[NODE_COUNTERS];
 	const char *holder; /* REFUSED: who holds our id; else "" */
 };

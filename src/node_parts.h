@@ -13,6 +13,7 @@
 #include "node.h"
 #include "outbox.h"
 #include "publisher.h"
+#include "ticker.h"
 
 #define MOST_ANSWERS 64
 
@@ -22,7 +23,8 @@ struct node_ping {
 	struct entity_id to; /* answer: whom */
 };
 
-struct node_policy { /* a change of policies that was asked for */
+struct node_policy { /* a change of policies, or of the notify mode, that was asked for */
+	bool notify_mode; /* then `policy` is the mode */
 	enum key_kind kind;
 	char pattern[NAME_MAX_BYTES + 1];
 	char policy[16]; /* "": clear it */
@@ -68,6 +70,7 @@ struct node {
 	struct publisher *publisher;
 	struct lease lease;
 	struct coordinator coordinator;
+	struct ticker ticker;
 	struct listener *listener;
 	struct cache *cache;
 	struct cache_entity *self;

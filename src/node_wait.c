@@ -92,20 +92,35 @@ void wait_free(struct node *n)
 	}
 }
 
-/* ---- a change of policies: one at a time ---- */
+/* ---- a change of policies, or of the notify mode: one at a time ---- */
+
+static bool policy_begin(struct node *n, const struct node_policy *asked)
+{
+	if (n->phase != NODE_READY || n->policy.where != POLICY_IDLE)
+		return false;
+	n->policy = *asked;
+	n->policy.where = POLICY_WAITS;
+	session_kick(n);
+	return true;
+}
 
 bool node_set_policy(struct node *n, enum key_kind kind, const char *pattern,
 	const char *policy, void (*fn)(void *arg, const char *wrong), void *arg)
 {
-	struct node_policy *p = &n->policy;
+	struct node_policy p = {.kind = kind, .fn = fn, .arg = arg};
 
-	if (n->phase != NODE_READY || p->where != POLICY_IDLE)
-		return false;
-	*p = (struct node_policy){.kind = kind, .where = POLICY_WAITS, .fn = fn, .arg = arg};
-	snprintf(p->pattern, sizeof(p->pattern), "%s", pattern);
-	snprintf(p->policy, sizeof(p->policy), "%s", policy ? policy : "");
-	session_kick(n);
-	return true;
+	snprintf(p.pattern, sizeof(p.pattern), "%s", pattern);
+	snprintf(p.policy, sizeof(p.policy), "%s", policy ? policy : "");
+	return policy_begin(n, &p);
+}
+
+bool node_set_notify_mode(struct node *n, enum notify_mode mode,
+	void (*fn)(void *arg, const char *wrong), void *arg)
+{
+	struct node_policy p = {.notify_mode = true, .fn = fn, .arg = arg};
+
+	snprintf(p.policy, sizeof(p.policy), "%s", notify_mode_name(mode));
+	return policy_begin(n, &p);
 }
 
 void node_cancel_policy(struct node *n, void *arg)
@@ -121,6 +136,11 @@ bool wait_next_policy(struct node *n, struct db_request *req)
 	if (p->where != POLICY_WAITS)
 		return false;
 	p->where = POLICY_ASKED;
+	if (p->notify_mode) {
+		req->op = DB_NOTIFY_MODE;
+		req->notify_mode = p->policy;
+		return true;
+	}
 	req->policy_kind = p->kind;
 	req->policy_pattern = p->pattern;
 	req->policy = p->policy[0] ? p->policy : NULL;

@@ -372,6 +372,50 @@ static bool line_version(
 	return take_int(f, 0, INT64_MAX, &out->version);
 }
 
+static const char *const notify_modes[NOTIFY_MODES] = {"auto", "direct", "ticker"};
+
+const char *notify_mode_name(enum notify_mode mode)
+{
+	return notify_modes[mode];
+}
+
+bool notify_mode_parse(const char *name, enum notify_mode *out)
+{
+	for (int mode = 0; mode < NOTIFY_MODES; mode++) {
+		if (strcmp(name, notify_modes[mode]) == 0) {
+			*out = (enum notify_mode)mode;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool take_notify_mode(struct fields *f, enum notify_mode *out)
+{
+	char text[8];
+
+	return take_text(f, text, sizeof(text)) &&
+		   (notify_mode_parse(text, out) || fields_fail(f, "a notify mode is unknown"));
+}
+
+static bool line_notify(
+	struct fields *f, const struct payload *p, struct payload_line *out)
+{
+	struct payload_notify *n = &out->notify;
+	int64_t members = 0, period_ms = 0;
+
+	(void)p;
+	out->type = LINE_NOTIFY;
+	if (!take_notify_mode(f, &n->mode) || !take_notify_mode(f, &n->setting) ||
+		!take_int(f, 0, INT32_MAX, &members) ||
+		!take_int(f, 0, INT64_MAX, &n->changes_per_s) ||
+		!take_int(f, 0, INT32_MAX, &period_ms))
+		return false;
+	n->members = (int)members;
+	n->period_ms = (int)period_ms;
+	return n->mode != NOTIFY_AUTO || fields_fail(f, "a notify mode is unknown");
+}
+
 static bool line_policy(
 	struct fields *f, const struct payload *p, struct payload_line *out)
 {
@@ -404,6 +448,7 @@ static const struct {
 	{'H', line_head},
 	{'A', line_audit},
 	{'V', line_version},
+	{'N', line_notify},
 	{'Y', line_policy},
 };
 

@@ -61,6 +61,7 @@ enum payload_line_type {
 	LINE_HEAD,    /* H: a head, in a pulse */
 	LINE_AUDIT,   /* A: what an entity's rows should be */
 	LINE_VERSION, /* V: version of the policies, in a pulse */
+	LINE_NOTIFY,  /* N: how changes are told, in a pulse */
 	LINE_POLICY   /* Y: a policy, in V */
 };
 
@@ -73,6 +74,18 @@ struct payload_entity {
 	int64_t since_us;
 };
 
+enum notify_mode { NOTIFY_AUTO, NOTIFY_DIRECT, NOTIFY_TICKER, NOTIFY_MODES };
+const char *notify_mode_name(enum notify_mode mode); /* "auto", ... */
+bool notify_mode_parse(const char *name, enum notify_mode *out);
+
+/* How changes are told; where the pulse says nothing, each by itself, and auto. */
+struct payload_notify {
+	enum notify_mode mode, setting; /* mode is never auto */
+	int members;
+	int64_t changes_per_s;
+	int period_ms; /* of the ticker */
+};
+
 struct payload_line {
 	enum payload_line_type type;
 	enum key_kind kind;           /* VALUE, REMOVED, POLICY */
@@ -82,6 +95,7 @@ struct payload_line {
 	struct payload_head head;     /* HEAD, AUDIT */
 	enum policy policy;           /* POLICY */
 	int64_t version;              /* VERSION */
+	struct payload_notify notify; /* NOTIFY */
 	int64_t audit_rows;
 	uint64_t audit_digest;
 };

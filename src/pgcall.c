@@ -239,6 +239,15 @@ static void encode_tick(const struct db_request *req, struct pgcall *c)
 	call_add_uuid(c, &req->token);
 }
 
+static void encode_relay(const struct db_request *req, struct pgcall *c)
+{
+	c->sql = "select period_ms, sent from pgdevstate.relay($1::macaddr, $2::uuid, "
+			 "$3::uuid, $4::uuid)";
+	c->prepare = true;
+	call_add_writer(c, req);
+	call_add_uuid(c, &req->token);
+}
+
 static void encode_leave(const struct db_request *req, struct pgcall *c)
 {
 	c->sql = "select pgdevstate.leave($1::macaddr, $2::uuid, $3::uuid)";
@@ -262,6 +271,12 @@ static void encode_policy(const struct db_request *req, struct pgcall *c)
 	call_add(c, req->policy_pattern);
 	if (req->policy)
 		call_add(c, req->policy);
+}
+
+static void encode_notify_mode(const struct db_request *req, struct pgcall *c)
+{
+	c->sql = "select pgdevstate.set_notify_mode($1::text)";
+	call_add(c, req->notify_mode);
 }
 
 /* Set-returning functions stand in the select list: there their rows come one by one. */
@@ -298,9 +313,11 @@ void pgcall_encode(const struct db_request *req, struct pgcall *out)
 		[DB_RESUME] = encode_resume,
 		[DB_PUBLISH] = encode_publish,
 		[DB_TICK] = encode_tick,
+		[DB_RELAY] = encode_relay,
 		[DB_LEAVE] = encode_leave,
 		[DB_PING] = encode_ping,
 		[DB_POLICY] = encode_policy,
+		[DB_NOTIFY_MODE] = encode_notify_mode,
 		[DB_READ_ROWS] = encode_read_rows,
 		[DB_READ_JOURNAL] = encode_read_journal,
 		[DB_READ_HEADS] = encode_read_heads,
@@ -446,6 +463,12 @@ static void decode_tick(struct row *r, struct db_result *out)
 	t->queue_usage = row_fraction(r);
 }
 
+static void decode_relay(struct row *r, struct db_result *out)
+{
+	out->relay.period_ms = row_int(r, false);
+	out->relay.sent = row_int(r, false);
+}
+
 /* clear_policy() says nothing: it failed, or did it. */
 static void decode_policy(struct row *r, struct db_result *out)
 {
@@ -465,8 +488,10 @@ static const struct {
 	[DB_RESUME] = {12, decode_lease},
 	[DB_PUBLISH] = {3, decode_publish},
 	[DB_TICK] = {6, decode_tick},
+	[DB_RELAY] = {2, decode_relay},
 	[DB_LEAVE] = {1, decode_leave},
 	[DB_POLICY] = {1, decode_policy},
+	[DB_NOTIFY_MODE] = {1, decode_policy},
 };
 
 static bool result_is_ok(const PGresult *res)

@@ -9,7 +9,7 @@
  *     ^_________________________ lost, at any point ______________________|
  *
  * While READY or REFUSED, whatever is due goes first come, first served: answers to
- * pings, publish, tick, beat, and a new try to register where we were refused.
+ * pings, publish, tick, relay, beat, and a new try to register where we were refused.
  */
 #include <stdio.h>
 #include <string.h>
@@ -150,6 +150,7 @@ void session_lost(struct node *n, const char *reason)
 	publisher_reset(n->publisher);
 	lease_lost(&n->lease);
 	coordinator_disconnected(&n->coordinator);
+	ticker_stop(&n->ticker);
 	listener_disconnected(n->listener);
 	if (heard && n->cfg.stale_after_ms > 0 && n->stale_us == 0)
 		n->stale_us = n->now_us + n->cfg.stale_after_ms * INT64_C(1000);
@@ -234,6 +235,18 @@ static bool ask_tick(struct node *n)
 	return true;
 }
 
+static bool ask_relay(struct node *n)
+{
+	struct db_request req = {.op = DB_RELAY, .token = n->coordinator.token};
+	int64_t due_us = ticker_due_us(&n->ticker);
+
+	if (due_us == 0 || n->now_us < due_us)
+		return false;
+	ticker_asked(&n->ticker, n->now_us);
+	ask(n, &req);
+	return true;
+}
+
 static bool ask_publish(struct node *n)
 {
 	struct db_request req = {0};
@@ -282,7 +295,7 @@ static void leave_unheld(struct node *n)
 static void ask_in_session(struct node *n)
 {
 	static bool (*const due[])(struct node *) = {
-		ask_leave, ask_ping, ask_policy, ask_tick, ask_publish};
+		ask_leave, ask_ping, ask_policy, ask_tick, ask_relay, ask_publish};
 
 	if (lease_may_write(&n->lease)) {
 		for (size_t i = 0; i < sizeof(due) / sizeof(due[0]) && !due[i](n); i++)
@@ -503,6 +516,7 @@ static void fenced(struct node *n, const struct db_result *res)
 	log_warning("session", "the lease is in doubt, resuming: %s", res->message);
 	lease_lost(&n->lease);
 	coordinator_disconnected(&n->coordinator);
+	ticker_stop(&n->ticker);
 	coordinator_connected(&n->coordinator, n->now_us);
 	phase_set(n, NODE_REGISTERING);
 }
@@ -568,12 +582,28 @@ static void got_tick(struct node *n, const struct db_result *res)
 			n, "the cluster pulses but this session hears nothing: reconnecting");
 		return;
 	}
+	if (coordinator_is_us(&n->coordinator))
+		ticker_ticked(&n->ticker, n->now_us);
+	else
+		ticker_stop(&n->ticker);
 	if (res->tick.reaped > 0)
 		log_notice("coordinator", "entities whose lease ran out were taken out count=%d",
 			res->tick.reaped);
 	if (was_us != coordinator_is_us(&n->coordinator))
 		log_notice("coordinator", was_us ? "this node coordinates no longer"
 										 : "this node coordinates the cluster");
+}
+
+static void got_relay(struct node *n, const struct db_result *res)
+{
+	if (strcmp(res->sqlstate, "PD001") == 0) {
+		fenced(n, res);
+		return;
+	}
+	if (!res->ok)
+		log_warning(
+			"coordinator", "relay failed: %s sqlstate=%s", res->message, res->sqlstate);
+	ticker_relayed(&n->ticker, &res->relay, !res->ok, n->now_us);
 }
 
 static void got_leave(struct node *n, const struct db_result *res)
@@ -613,6 +643,20 @@ static void got_policy(struct node *n, const struct db_result *res)
 	wait_policy_end(n, wrong);
 }
 
+static void got_notify_mode(struct node *n, const struct db_result *res)
+{
+	char wrong[512];
+
+	snprintf(wrong, sizeof(wrong), "%s", res->ok ? "" : res->message);
+	if (strcmp(res->sqlstate, "42501") == 0)
+		snprintf(wrong, sizeof(wrong),
+			"%s. The notify mode is for administrators: let one say it in SQL, select "
+			"pgdevstate.set_notify_mode(...), or allow it to this node's role: grant "
+			"execute on function pgdevstate.set_notify_mode to ROLE",
+			res->message);
+	wait_policy_end(n, wrong);
+}
+
 static void got_read(struct node *n, const struct db_result *res)
 {
 	n->reading = false;
@@ -635,9 +679,11 @@ static void (*const got_main[DB_OPS])(struct node *, const struct db_result *) =
 	[DB_LISTEN] = got_listen,
 	[DB_PUBLISH] = got_publish,
 	[DB_TICK] = got_tick,
+	[DB_RELAY] = got_relay,
 	[DB_LEAVE] = got_leave,
 	[DB_PING] = got_ping,
 	[DB_POLICY] = got_policy,
+	[DB_NOTIFY_MODE] = got_notify_mode,
 };
 
 void session_result(struct node *n, const struct db_result *res)
@@ -699,6 +745,7 @@ int64_t session_next_us(const struct node *n)
 		return next;
 	next = earlier(next, n->beat_us);
 	next = earlier(next, coordinator_due_us(&n->coordinator));
+	next = earlier(next, ticker_due_us(&n->ticker));
 	if (!n->comparing)
 		next = earlier(next, publisher_next_us(n->publisher));
 	if (n->leaving)

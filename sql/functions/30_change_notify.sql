@@ -1,5 +1,5 @@
--- Purpose: each row of the journal is sent as a notification when it commits. A row trigger,
---          because logical replication fires no other kind.
+-- Purpose: each row of the journal is sent as a notification when it commits, but for those that
+--          the ticker tells. A row trigger, because logical replication fires no other kind.
 -- Reads:   site.      Writes: nothing; notifies.   Errors: none.
 create or replace function pgdevstate.change_notify()
 returns trigger
@@ -13,5 +13,5 @@ $$;
 comment on function pgdevstate.change_notify() is 'trigger of the journal: sends the new row''s payload as a notification';
 
 create or replace trigger change_notify after insert on pgdevstate.change
-	for each row execute function pgdevstate.change_notify();
-comment on trigger change_notify on pgdevstate.change is 'one notification for each row of the journal';
+	for each row when (new.told) execute function pgdevstate.change_notify();
+comment on trigger change_notify on pgdevstate.change is 'a notification for each row of the journal that the ticker does not tell';

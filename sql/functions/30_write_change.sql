@@ -2,7 +2,7 @@
 --          caller holds the head's lock. p_lines are complete lines; they are divided at line
 --          ends only: 7,000 bytes and at most one more line (< 620) and the header (< 220) are
 --          below the limit of 7,900.
--- Reads:   nothing.   Writes: change (its trigger notifies).   Errors: none.
+-- Reads:   site.   Writes: change (its trigger notifies, or the ticker will).   Errors: none.
 create or replace function pgdevstate.write_change(
 	p_site smallint, p_entity_id macaddr, p_incarnation uuid, p_from_seq bigint, p_to_seq bigint,
 	p_flags text, p_now timestamptz, p_lines text,
@@ -14,10 +14,13 @@ declare
 	v_head text := pg_catalog.concat_ws(e'\t', '1', 'C', p_site, p_entity_id, p_incarnation, p_from_seq, p_to_seq);
 	v_tail text := pg_catalog.concat_ws(e'\t', '', p_flags, coalesce(p_continues::text, '-'),
 		coalesce(p_continues_seq, 0), pgdevstate.clock_us(p_now)) || e'\n';
+	v_told boolean;
 begin
+	-- behind the head's lock, so this transaction has its number: ticker_step() counts on that
+	select not s.ticker into v_told from pgdevstate.site s where s.is_here;
 	if pg_catalog.octet_length(p_lines) <= 7600 then
-		insert into pgdevstate.change (site, entity_id, incarnation, from_seq, to_seq, chunk, chunks, at, payload)
-		values (p_site, p_entity_id, p_incarnation, p_from_seq, p_to_seq, 1, 1, p_now,
+		insert into pgdevstate.change (site, entity_id, incarnation, from_seq, to_seq, chunk, chunks, at, told, payload)
+		values (p_site, p_entity_id, p_incarnation, p_from_seq, p_to_seq, 1, 1, p_now, v_told,
 			v_head || e'\t1\t1' || v_tail || p_lines);
 		return;
 	end if;
@@ -30,8 +33,8 @@ begin
 		from line l
 		group by 1
 	)
-	insert into pgdevstate.change (site, entity_id, incarnation, from_seq, to_seq, chunk, chunks, at, payload)
-	select p_site, p_entity_id, p_incarnation, p_from_seq, p_to_seq, p.chunk, p.chunks, p_now,
+	insert into pgdevstate.change (site, entity_id, incarnation, from_seq, to_seq, chunk, chunks, at, told, payload)
+	select p_site, p_entity_id, p_incarnation, p_from_seq, p_to_seq, p.chunk, p.chunks, p_now, v_told,
 		v_head || e'\t' || p.chunk || e'\t' || p.chunks || v_tail || p.lines
 	from (
 		select pg_catalog.row_number() over (order by q.chunk) as chunk, pg_catalog.count(*) over () as chunks, q.lines

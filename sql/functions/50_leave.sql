@@ -1,5 +1,7 @@
 -- Purpose: a node says goodbye: what it said counts no more, at once. Its rows stay.
--- Reads:   site.   Writes: entity, heartbeat, change.
+--          Where it is the ticker, it tells what is left, and changes are told directly until the
+--          next coordinator: who stops a node does not make all lamps wait for that.
+-- Reads:   site, coordinator.   Writes: entity, heartbeat, change, and site, ticker.
 -- Errors:  PD001 not this incarnation or session; PD003; PD006.
 create or replace function pgdevstate.leave(p_entity_id macaddr, p_incarnation uuid, p_session uuid, out seq bigint)
 language plpgsql
@@ -16,6 +18,10 @@ begin
 	v_now := pg_catalog.clock_timestamp();
 	update pgdevstate.heartbeat set alive = false, beat_at = v_now
 	where site = v_head.site and entity_id = p_entity_id;
+	perform pgdevstate.ticker_end(s.site, s.channel)
+	from pgdevstate.site s
+	join pgdevstate.coordinator c on c.site = s.site
+	where s.site = v_head.site and s.ticker and c.entity_id = p_entity_id and c.incarnation = p_incarnation;
 	seq := v_head.seq + 1;
 	update pgdevstate.entity
 	set seq = v_head.seq + 1, session = null, reporting = false, unconfirmed = 0, moved_at = v_now

@@ -1,6 +1,7 @@
 -- Purpose: what one node at a time does for all, about once a second: renew the coordinator's
 --          lease, reap, trim the journal, and send the pulse: heads that moved, those just
---          reaped, a rotating slice of all, the version of the policies, and one entity's audit. Whoever shows the token is
+--          reaped, a rotating slice of all, the version of the policies, and one entity's audit; and choose
+--          whether the ticker tells changes (48_ticker.sql). Whoever shows the token is
 --          the coordinator; anyone may take the lease coordinator_lease_ms after the last tick.
 --          Never waits: who is not the coordinator reads only; a row that somebody holds is
 --          somebody's who ticks now.
@@ -11,11 +12,12 @@
 --          before it became visible, so before ours: every listener got it before this
 --          pulse, or lost it. A publish in between is not shown: the head is older than what
 --          the listener knows, and says nothing. What this transaction changes itself (alive)
---          moves no seq.
+--          moves no seq. What is left to the ticker is told by tick_ticker(), in this
+--          transaction, by a newer statement than that which read the heads, so before the pulse.
 --
 --          Audits take as long as the entity is large; after one that took t, none for 20 t,
 --          so that they cost a twentieth of the coordinator's time at most.
--- Reads:   site, setting.   Writes: coordinator, entity, heartbeat, change; notifies.
+-- Reads:   site, setting.   Writes: coordinator, entity, heartbeat, change, ticker; notifies.
 -- Errors:  PD001, PD003, PD006 as publish; PD002 the caller is not alive.
 create or replace function pgdevstate.tick(
 	p_entity_id macaddr, p_incarnation uuid, p_session uuid, p_token uuid,
@@ -36,6 +38,8 @@ declare
 	v_heads record;
 	v_audit record;
 	v_audit_at timestamptz;
+	v_ticker record;
+	v_begins boolean := false;
 begin
 	perform pgdevstate.commit_local();
 	reaped := 0;
@@ -72,6 +76,7 @@ begin
 				hint = 'Resume.';
 		end if;
 		v_was.token := pg_catalog.gen_random_uuid();
+		v_begins := true;
 		v_was.trimmed_id := 0;
 	end if;
 
@@ -88,6 +93,14 @@ begin
 		end if;
 	end if;
 
+	-- behind the statements that read heads, before the pulse that tells them
+	v_ticker := pgdevstate.tick_ticker(v_site.site, v_site.channel, v_was.token, v_begins, v_now);
+	if not v_ticker.told then
+		v_heads.lines := null;
+	end if;
+	if v_ticker.line is not null then
+		v_heads.lines := array[v_ticker.line] || v_heads.lines;
+	end if;
 	if v_site.policy_version > 0 then
 		v_heads.lines := array[e'V\t' || v_site.policy_version || e'\n'] || v_heads.lines;
 	end if;

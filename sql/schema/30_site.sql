@@ -5,6 +5,7 @@ create table pgdevstate.site (
 	channel text not null,
 	is_here boolean not null default false,
 	policy_version bigint not null default 0,
+	ticker boolean not null default false,
 	constraint site_pkey primary key (site),
 	constraint site_number_is_positive check (site > 0),
 	constraint site_name_key unique (name),
@@ -17,6 +18,7 @@ comment on column pgdevstate.site.name is 'its name, for people';
 comment on column pgdevstate.site.channel is 'NOTIFY channel of the site. A secret: whoever knows it can listen and forge; register() tells it to nodes';
 comment on column pgdevstate.site.is_here is 'this database is that site';
 comment on column pgdevstate.site.policy_version is 'grows with each change of policies, at least the clock in microseconds; 0: there never was one';
+comment on column pgdevstate.site.ticker is 'changes are told by the ticker (relay()), not by the transactions that write them; tick() chooses';
 
 create table pgdevstate.setting (
 	site smallint not null default 1,

@@ -37,6 +37,7 @@ grant execute on function
 	pgdevstate.publish(macaddr, uuid, uuid, text[], int[], boolean[], bigint[], text[], text[], int[], int[], int[],
 		boolean[], bigint[], boolean, boolean),
 	pgdevstate.tick(macaddr, uuid, uuid, uuid),
+	pgdevstate.relay(macaddr, uuid, uuid, uuid),
 	pgdevstate.leave(macaddr, uuid, uuid),
 	pgdevstate.ping(macaddr, uuid, uuid, bigint, macaddr),
 	pgdevstate.read_rows(macaddr),
@@ -48,7 +49,7 @@ to pgdevstate_node;
 -- what people read; the functions are those that the views use, and their like
 grant select on
 	pgdevstate.device, pgdevstate.device_entity, pgdevstate.mailbox, pgdevstate.mailbox_entity, pgdevstate.member,
-	pgdevstate.policy
+	pgdevstate.policy, pgdevstate.notify_mode
 to pgdevstate_reader;
 grant execute on function
 	pgdevstate.device_state_name(int),
@@ -58,6 +59,7 @@ grant execute on function
 	pgdevstate.device_state_sum(text),
 	pgdevstate.device_state_sum_final(int),
 	pgdevstate.device_state_sum_word(int, text),
+	pgdevstate.notify_mode_name(bigint),
 	pgdevstate.policy_of(text, text),
 	pgdevstate.policy_matchers(text, text[]),
 	pgdevstate.device_policy(text),

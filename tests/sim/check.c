@@ -35,6 +35,13 @@ static bool rewound_since(const struct sim *sim, int64_t at_us)
 
 /* ---- at every step ---- */
 
+void check_untold(void *arg, const char *what)
+{
+	struct sim *sim = arg;
+
+	sim_fail(sim, "%s", what);
+}
+
 void check_written(void *arg, const struct entity_id *id, enum key_kind kind,
 	const char *key, const struct value *v)
 {

@@ -16,7 +16,7 @@ static const char *const names[FAULT_KINDS] = {"cut", "cut_before", "cut_after",
 	"stall", "forge", "partition", "crash", "outage", "failover", "split", "node_crash",
 	"node_power_off", "blackout", "node_stop", "node_dies", "pause", "pause_coordinator",
 	"coordinator_lost", "twin", "tamper", "trim", "clock", "toggle", "remove", "pbx_dies",
-	"report_cut", "policy", "flood", "slow", "clone"};
+	"report_cut", "policy", "flood", "slow", "clone", "notify_mode"};
 
 const char *fault_name(enum fault_kind kind)
 {
@@ -551,6 +551,17 @@ static void begin_policy(struct sim *sim, struct fault *f)
 	net_server_flush(sim, s);
 }
 
+static void begin_notify_mode(struct sim *sim, struct fault *f)
+{
+	struct server *s = primary(sim);
+	int mode = (int)(f->a % NOTIFY_MODES);
+
+	if (!s->up)
+		return;
+	story("notify mode: %s", notify_mode_name((enum notify_mode)mode));
+	model_notify_mode(s->model, mode);
+}
+
 /* Some hundred words within a moment. */
 static void begin_flood(struct sim *sim, struct fault *f)
 {
@@ -608,6 +619,7 @@ static void (*const begins[FAULT_KINDS])(struct sim *sim, struct fault *f) = {
 	[FAULT_FLOOD] = begin_flood,
 	[FAULT_SLOW] = begin_slow,
 	[FAULT_CLONE] = begin_clone,
+	[FAULT_NOTIFY_MODE] = begin_notify_mode,
 };
 
 /* dead_since_us says more of these than how long they last. */

@@ -63,10 +63,21 @@ struct m_state {
 	int nentities;
 	struct uuid token;
 	struct entity_id coordinator;
+	struct uuid coordinator_run;
 	int64_t renewed_us, reaped_us, pulse;
 	struct entity_id slice_after, audit_after;
 	int nchanges; /* of the journal; the rows themselves are the model's */
 	int trimmed;  /* changes before this one are gone */
+	/* the ticker */
+	int notify_mode; /* setting: 0 auto, 1 direct, 2 ticker */
+	bool ticker;     /* changes are left to it */
+	bool relaying,
+		until; /* it has something to tell; no ticker, somebody may count on it */
+	struct uuid relayer;    /* token of the coordinator that called relay() last */
+	int relay_from;         /* changes before this one are told */
+	int64_t relayed_number; /* for MODEL_RELAY_BY_NUMBER */
+	int members, period_ms, counted;
+	int64_t changes_per_s, counted_us, busy_us; /* times: 0: never */
 	int commits;
 };
 
@@ -76,6 +87,8 @@ struct m_change {
 	int64_t from_seq, to_seq;
 	int chunk, chunks;
 	char *payload;
+	int64_t number;  /* grows in the order of writing */
+	int told_commit; /* the commit that told it; 0: none */
 };
 
 struct m_note {
@@ -89,6 +102,8 @@ struct model_session {
 	int pid;
 	int64_t since_us;
 	bool open, listening;
+	bool begun, begun_ticker; /* a publish; it is left to the ticker */
+	int64_t begun_number;
 	struct m_note *notes, **notes_end;
 	int nnotes;
 };
@@ -105,6 +120,13 @@ struct model {
 	size_t chunk_bytes;
 	int slice;
 	bool may_not_terminate, no_audit;
+	int64_t direct_deliveries, ticker_deliveries;
+	int period_ms; /* 0: follows the members */
+	int64_t last_number;
+	const struct model_session *writer; /* whose publish runs that began before */
+	const struct model_tick *ticking;   /* it holds the locks */
+	void (*untold)(void *arg, const char *what);
+	void *untold_arg;
 	void (*written)(void *arg, const struct entity_id *id, enum key_kind kind,
 		const char *key, const struct value *v);
 	void *written_arg;
@@ -181,6 +203,7 @@ static void session_end(struct model_session *s)
 {
 	s->open = false;
 	s->listening = false;
+	s->begun = false;
 	notes_drop(s);
 }
 
@@ -273,8 +296,10 @@ static void header(struct buf *b, const struct model *m, char type,
 /* Where the chunk that begins at `at` ends: at a line's end. */
 static size_t chunk_end(const struct model *m, const char *lines, size_t len, size_t at)
 {
-	size_t end = at + m->chunk_bytes;
+	size_t end = (at / m->chunk_bytes + 1) * m->chunk_bytes;
 
+	if (len <= m->chunk_bytes * 38 / 35) /* 7,600 of 7,000 */
+		return len;
 	while (end < len && lines[end - 1] != '\n')
 		end++;
 	return end < len ? end : len;
@@ -293,8 +318,11 @@ static void journal_add(struct model *m, const struct m_entity *e, int64_t from_
 	}
 	c = &m->changes[m->now.nchanges++];
 	free(c->payload); /* of a change that a crash took */
-	*c = (struct m_change){
-		e->id, e->incarnation, from_seq, e->seq, chunk, chunks, payload};
+	*c = (struct m_change){e->id, e->incarnation, from_seq, e->seq, chunk, chunks,
+		payload, m->writer ? m->writer->begun_number : ++m->last_number, 0};
+	if (m->writer ? m->writer->begun_ticker : m->now.ticker)
+		return;
+	c->told_commit = m->now.commits + 1;
 	notify(m, payload);
 }
 
@@ -352,6 +380,232 @@ static struct m_entity *head_of(
 		return e;
 	fail(m, out, "PD001", "session or incarnation is not the current one");
 	return NULL;
+}
+
+static int journal_begin(const struct model *m, const struct m_entity *e)
+{
+	return e->journal_from > m->now.trimmed ? e->journal_from : m->now.trimmed;
+}
+
+/* ---- the ticker: what nobody told yet ---- */
+
+struct m_texts {
+	char **text;
+	int n;
+};
+
+static void texts_clear(struct m_texts *t)
+{
+	for (int i = 0; i < t->n; i++)
+		free(t->text[i]);
+	free(t->text);
+	*t = (struct m_texts){NULL, 0};
+}
+
+/* Or nobody can: its entity was removed, and with it its part of the journal. */
+static bool is_told(struct model *m, const struct m_change *c)
+{
+	const struct m_entity *e = entity_of(m, &c->entity);
+
+	return c->told_commit > 0 || !e || c - m->changes < e->journal_from;
+}
+
+static void untold(struct model *m, const char *what, const struct m_change *c)
+{
+	char text[200], id[ENTITY_ID_TEXT];
+
+	snprintf(text, sizeof(text), "%s: change %lld of %s", what, (long long)c->to_seq,
+		entity_id_print(&c->entity, id));
+	if (m->untold)
+		m->untold(m->untold_arg, text);
+}
+
+/* Are those of its entity told that came before it? */
+static void check_order(struct model *m, const struct m_change *c)
+{
+	for (const struct m_change *was = m->changes + m->now.trimmed; was < c; was++) {
+		if (!is_told(m, was) && entity_id_equal(&was->entity, &c->entity))
+			untold(m, "the ticker told it before an older one", c);
+	}
+}
+
+/* A head in a pulse proves a gap: all that led to it was told. */
+static void check_head(struct model *m, const struct m_entity *e)
+{
+	for (int i = journal_begin(m, e); i < m->now.nchanges; i++) {
+		const struct m_change *c = &m->changes[i];
+
+		if (!is_told(m, c) && entity_id_equal(&c->entity, &e->id) && c->to_seq <= e->seq)
+			untold(m, "a pulse shows the head, nobody told it", c);
+	}
+}
+
+static void relay_change(struct model *m, struct m_change *c, struct m_texts *out)
+{
+	if (is_told(m, c))
+		return;
+	if (broken == MODEL_RELAY_BY_NUMBER && c->number < m->now.relayed_number)
+		return;
+	if (m->now.relayed_number < c->number)
+		m->now.relayed_number = c->number;
+	check_order(m, c);
+	c->told_commit = m->now.commits + 1;
+	out->text = mem_realloc(out->text, (size_t)(out->n + 1) * sizeof(*out->text));
+	out->text[out->n++] = mem_strdup(c->payload);
+}
+
+static void relay_changes(struct model *m, struct m_texts *out)
+{
+	int from = m->now.relay_from < m->now.trimmed ? m->now.trimmed : m->now.relay_from;
+	int n = m->now.nchanges - from;
+
+	for (int i = 0; i < n; i++)
+		relay_change(m,
+			&m->changes[from + (broken == MODEL_RELAY_NEWEST_FIRST ? n - 1 - i : i)],
+			out);
+	m->now.relay_from = m->now.nchanges;
+}
+
+static bool somebody_counts_on_it(const struct model *m)
+{
+	for (const struct model_session *s = m->sessions; s; s = s->next) {
+		if (s->begun && s->begun_ticker)
+			return true;
+	}
+	return false;
+}
+
+/* Tells what is new; where the ticker was given up, until nobody counts on it. */
+static void ticker_step(struct model *m, bool ticker, struct m_texts *out)
+{
+	if (!m->now.relaying)
+		return;
+	relay_changes(m, out);
+	if (ticker) {
+		m->now.until = false;
+	} else if (!m->now.until) {
+		m->now.until = true;
+	} else if (!somebody_counts_on_it(m)) {
+		m->now.relaying = false;
+		m->now.until = false;
+	}
+}
+
+static void ticker_end(struct model *m)
+{
+	struct m_texts texts = {NULL, 0};
+
+	ticker_step(m, true, &texts);
+	m->now.ticker = false;
+	for (int i = 0; i < texts.n; i++)
+		notify(m, texts.text[i]);
+	texts_clear(&texts);
+}
+
+/* Behind the newest row of the journal; what was counted last, if there is none. */
+static int journal_end(struct model *m)
+{
+	for (int i = m->now.nchanges; i > m->now.trimmed; i--) {
+		const struct m_entity *e = entity_of(m, &m->changes[i - 1].entity);
+
+		if (e && i > e->journal_from)
+			return i;
+	}
+	return m->now.counted;
+}
+
+static void ticker_count(struct model *m)
+{
+	struct m_state *st = &m->now;
+	int64_t ms = (m->clock_us - st->counted_us) / MS;
+	int last = journal_end(m);
+
+	st->members = 0;
+	for (int i = 0; i < st->nentities; i++)
+		st->members += st->entities[i].alive && !st->entities[i].is_static;
+	st->period_ms = (int)(st->members * INT64_C(1000) / m->ticker_deliveries);
+	if (st->period_ms < 2)
+		st->period_ms = 2;
+	if (st->period_ms > 20)
+		st->period_ms = 20;
+	if (m->period_ms)
+		st->period_ms = m->period_ms;
+	if (st->counted_us && m->clock_us >= st->counted_us && ms < 100)
+		return;
+	if (st->counted_us && m->clock_us >= st->counted_us && ms <= 10000)
+		st->changes_per_s =
+			(st->changes_per_s +
+				(last > st->counted ? last - st->counted : 0) * INT64_C(1000) / ms) /
+			2;
+	st->counted = last;
+	st->counted_us = m->clock_us;
+	if (st->members * st->changes_per_s > m->direct_deliveries / 2)
+		st->busy_us = m->clock_us;
+}
+
+static bool ticker_wanted(const struct model *m, bool begins)
+{
+	const struct m_state *st = &m->now;
+
+	if (st->notify_mode == 1)
+		return false;
+	if (begins)
+		return st->ticker;
+	if (!uuid_equal(&st->relayer, &st->token))
+		return false;
+	if (st->notify_mode == 2 || st->members * st->changes_per_s > m->direct_deliveries)
+		return true;
+	return st->ticker && st->busy_us && st->busy_us <= m->clock_us &&
+		   st->busy_us >= m->clock_us - INT64_C(10000000);
+}
+
+static void tick_ticker(struct model *m, bool begins, struct m_texts *out)
+{
+	struct m_state *st = &m->now;
+	bool wanted;
+
+	if (begins && broken == MODEL_TAKEOVER_FORGETS)
+		st->relay_from = st->nchanges;
+	if (broken != MODEL_PULSE_OVERTAKES)
+		ticker_step(m, st->ticker, out);
+	ticker_count(m);
+	wanted = ticker_wanted(m, begins);
+	if (wanted == st->ticker)
+		return;
+	st->ticker = wanted;
+	st->until = false;
+	if (wanted && !st->relaying)
+		st->relay_from = st->nchanges;
+	st->relaying = wanted || (st->relaying && broken != MODEL_SWITCH_FORGETS);
+}
+
+static void line_notify(const struct model *m, struct buf *b)
+{
+	static const char *const names[] = {"auto", "direct", "ticker"};
+	const struct m_state *st = &m->now;
+
+	if (!st->ticker && st->notify_mode == 0)
+		return;
+	buf_addf(b, "N\t%s\t%s\t%d\t%lld\t%d\n", st->ticker ? "ticker" : "direct",
+		names[st->notify_mode], st->members, (long long)st->changes_per_s, st->period_ms);
+}
+
+static void run_relay(
+	struct model_session *s, const struct db_request *req, struct db_result *out)
+{
+	struct model *m = s->model;
+	struct m_texts texts = {NULL, 0};
+
+	if (!head_of(m, req, out) || m->ticking || !m->now.token.text[0] ||
+		!uuid_equal(&m->now.token, &req->token))
+		return;
+	m->now.relayer = req->token;
+	ticker_step(m, m->now.ticker, &texts);
+	out->relay.sent = texts.n;
+	out->relay.period_ms = m->now.relaying ? m->now.period_ms : 0;
+	for (int i = 0; i < texts.n; i++)
+		notify(m, texts.text[i]);
+	texts_clear(&texts);
 }
 
 /* ---- register, resume, leave ---- */
@@ -433,11 +687,6 @@ static struct m_entity *entity_make(struct model *m, const struct db_request *re
 	e = entity_add(m, &req->self->entity);
 	e->incarnation = req->incarnation;
 	return e;
-}
-
-static int journal_begin(const struct model *m, const struct m_entity *e)
-{
-	return e->journal_from > m->now.trimmed ? e->journal_from : m->now.trimmed;
 }
 
 static void tell_twin(struct model *m, const struct db_request *req)
@@ -553,6 +802,9 @@ static void run_leave(
 
 	if (!e)
 		return;
+	if (m->now.ticker && !m->ticking && entity_id_equal(&m->now.coordinator, &e->id) &&
+		uuid_equal(&m->now.coordinator_run, &req->incarnation))
+		ticker_end(m);
 	e->alive = false;
 	e->reporting = false;
 	e->session.text[0] = '\0';
@@ -894,6 +1146,7 @@ struct model_tick {
 	struct m_state before;
 	struct db_result result;
 	struct buf pulse;
+	struct m_texts told; /* before it */
 };
 
 /* Until when an entity knows that the database was there. */
@@ -1052,9 +1305,11 @@ static void tick_pulse(
 		req->incarnation.text, (long long)m->now.pulse, (long long)m->clock_us);
 	if (m->now.policy_version > 0)
 		buf_addf(b, "V\t%lld\n", (long long)m->now.policy_version);
+	line_notify(m, b);
 	for (int i = 0; i < m->now.nentities; i++) {
 		if (!chosen[i] || broken == MODEL_NO_HEADS)
 			continue;
+		check_head(m, &m->now.entities[i]);
 		line_head(b, 'H', &m->now.entities[i]);
 		buf_addc(b, '\n');
 	}
@@ -1078,6 +1333,7 @@ struct model_tick *model_tick_begin(struct model_session *s, const struct db_req
 	bool chosen[MOST_ENTITIES] = {false};
 	int64_t since_us = m->now.renewed_us - HEADS_SINCE_US;
 	struct m_entity *e;
+	bool begins;
 
 	t->session = s;
 	t->before = m->now;
@@ -1087,9 +1343,10 @@ struct model_tick *model_tick_begin(struct model_session *s, const struct db_req
 	t->result.tick.coordinator = m->now.coordinator;
 	t->result.tick.has_coordinator = m->now.pulse > 0;
 	e = head_of(m, req, &t->result);
-	if (!e || !tick_may(m, req))
+	if (!e || !tick_may(m, req) || m->ticking)
 		return t;
-	if (!uuid_equal(&m->now.token, &req->token) || !req->token.text[0]) {
+	begins = !uuid_equal(&m->now.token, &req->token) || !req->token.text[0];
+	if (begins) {
 		if (!e->alive) {
 			fail(m, &t->result, "PD002", "lease lost");
 			return t;
@@ -1097,6 +1354,7 @@ struct model_tick *model_tick_begin(struct model_session *s, const struct db_req
 		m->now.token = uuid_random();
 	}
 	m->now.coordinator = e->id;
+	m->now.coordinator_run = req->incarnation;
 	m->now.renewed_us = m->clock_us;
 	m->now.pulse++;
 	t->result.tick = (struct db_tick){.token = m->now.token,
@@ -1105,15 +1363,24 @@ struct model_tick *model_tick_begin(struct model_session *s, const struct db_req
 		.pulse = m->now.pulse};
 	t->result.tick.reaped = tick_reap(s, chosen);
 	tick_choose(m, since_us, chosen);
+	tick_ticker(m, begins, &t->told);
 	tick_pulse(m, req, chosen, &t->pulse);
 	commit(m, &t->before);
+	m->ticking = t;
 	return t;
 }
 
 void model_tick_end(struct model_tick *t, struct db_result *out)
 {
-	if (t->pulse.len > 0)
-		notify(t->session->model, buf_str(&t->pulse));
+	struct model *m = t->session->model;
+
+	if (m->ticking == t) { /* else it crashed meanwhile, or there is nothing to tell */
+		for (int i = 0; i < t->told.n; i++)
+			notify(m, t->told.text[i]);
+		notify(m, buf_str(&t->pulse));
+		m->ticking = NULL;
+	}
+	texts_clear(&t->told);
 	*out = t->result;
 	out->message = t->session->model->message;
 	buf_clear(&t->pulse);
@@ -1144,6 +1411,17 @@ static void run_policy(
 
 	out->changed = model_policy(
 		s->model, req->policy_kind, req->policy_pattern, legal ? (int)policy : -1);
+}
+
+static void run_notify_mode(
+	struct model_session *s, const struct db_request *req, struct db_result *out)
+{
+	enum notify_mode mode;
+
+	if (notify_mode_parse(req->notify_mode, &mode)) {
+		out->changed = s->model->now.notify_mode != (int)mode;
+		s->model->now.notify_mode = (int)mode;
+	}
 }
 
 static void run_connect(
@@ -1323,10 +1601,28 @@ static void (*const runs[DB_OPS])(
 	[DB_LISTEN] = run_listen,
 	[DB_PUBLISH] = run_publish,
 	[DB_TICK] = run_tick,
+	[DB_RELAY] = run_relay,
 	[DB_LEAVE] = run_leave,
 	[DB_PING] = run_ping,
 	[DB_POLICY] = run_policy,
+	[DB_NOTIFY_MODE] = run_notify_mode,
 };
+
+static void run_writes(
+	struct model_session *s, const struct db_request *req, struct db_result *out)
+{
+	s->model->writer = s->begun && req->op == DB_PUBLISH ? s : NULL;
+	runs[req->op](s, req, out);
+	s->model->writer = NULL;
+	s->begun = false;
+}
+
+void model_publish_begin(struct model_session *s)
+{
+	s->begun = true;
+	s->begun_ticker = s->model->now.ticker;
+	s->begun_number = ++s->model->last_number;
+}
 
 void model_run(struct model_session *s, const struct db_request *req,
 	struct db_result *out, void (*payload)(void *arg, const char *text, size_t len),
@@ -1350,7 +1646,7 @@ void model_run(struct model_session *s, const struct db_request *req,
 	else if (req->op == DB_READ_JOURNAL)
 		read_journal(s->model, req, &r);
 	else
-		runs[req->op](s, req, out);
+		run_writes(s, req, out);
 	if (!out->ok && req->op != DB_TICK)
 		s->model->now = before;
 	else if (runs[req->op] && req->op != DB_TICK)
@@ -1365,6 +1661,8 @@ struct model *model_new(void)
 
 	m->chunk_bytes = 7000;
 	m->slice = 10;
+	m->direct_deliveries = 20000;
+	m->ticker_deliveries = 10000;
 	m->clock_us = 1;
 	return m;
 }
@@ -1388,6 +1686,12 @@ struct model *model_fork(const struct model *m, int lost)
 	f->clock_us = m->clock_us;
 	f->chunk_bytes = m->chunk_bytes;
 	f->slice = m->slice;
+	f->direct_deliveries = m->direct_deliveries;
+	f->ticker_deliveries = m->ticker_deliveries;
+	f->period_ms = m->period_ms;
+	f->last_number = m->last_number;
+	f->untold = m->untold;
+	f->untold_arg = m->untold_arg;
 	f->may_not_terminate = m->may_not_terminate;
 	f->no_audit = m->no_audit;
 	f->written = m->written;
@@ -1447,6 +1751,11 @@ int model_crash(struct model *m, int lost)
 	lost = commits_kept(m, lost);
 	if (lost > 0)
 		m->now = m->kept[(m->now.commits - lost) % KEPT_COMMITS];
+	for (int i = 0; i < m->now.nchanges; i++) {
+		if (m->changes[i].told_commit > m->now.commits)
+			m->changes[i].told_commit = 0;
+	}
+	m->ticking = NULL;
 	for (struct model_session *s = m->sessions; s; s = s->next)
 		session_end(s);
 	return lost;
@@ -1579,6 +1888,37 @@ void model_end(struct model_session *s)
 void model_set_terminate(struct model *m, bool may)
 {
 	m->may_not_terminate = !may;
+}
+
+bool model_notify_mode(struct model *m, int mode)
+{
+	struct m_state before = m->now;
+
+	m->now.notify_mode = mode;
+	commit(m, &before);
+	return before.notify_mode != mode;
+}
+
+void model_set_deliveries(struct model *m, int64_t direct, int64_t ticker)
+{
+	m->direct_deliveries = direct;
+	m->ticker_deliveries = ticker;
+}
+
+void model_set_period(struct model *m, int ms)
+{
+	m->period_ms = ms;
+}
+
+bool model_is_ticker(const struct model *m)
+{
+	return m->now.ticker;
+}
+
+void model_on_untold(struct model *m, void (*fn)(void *arg, const char *what), void *arg)
+{
+	m->untold = fn;
+	m->untold_arg = arg;
 }
 
 void model_set_audit(struct model *m, bool wanted)

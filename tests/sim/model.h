@@ -47,6 +47,11 @@ bool model_is_open(const struct model_session *s); /* false: ended by the server
 void model_run(struct model_session *s, const struct db_request *req,
 	struct db_result *out, void (*payload)(void *arg, const char *text, size_t len),
 	void *arg);
+/*
+ * A publish that begins now and commits when it is run: its place in the journal, and
+ * whether it is left to the ticker, are settled by now. One at a time for each session.
+ */
+void model_publish_begin(struct model_session *s);
 /* tick() in two steps, because its pulse is older than its commit. */
 struct model_tick;
 struct model_tick *model_tick_begin(
@@ -82,6 +87,14 @@ struct entity_id model_static_id(const char *name);
 /* set_policy(); policy < 0: clear_policy(). True: it is another one than before. */
 bool model_policy(struct model *m, enum key_kind kind, const char *pattern, int policy);
 struct policies *model_policies(const struct model *m); /* yours to free; NULL: none */
+/* set_notify_mode(): 0 auto, 1 direct, 2 ticker; and what auto and the period go by. */
+bool model_notify_mode(struct model *m, int mode);
+void model_set_deliveries(struct model *m, int64_t direct, int64_t ticker);
+void model_set_period(struct model *m, int ms); /* of the ticker; 0: as members say */
+bool model_is_ticker(const struct model *m);
+/* Told when a pulse shows a head whose changes were not all told before, or when the
+ * ticker tells an entity's changes out of their order: `what`. */
+void model_on_untold(struct model *m, void (*fn)(void *arg, const char *what), void *arg);
 /* The coordinator's token is nobody's any more. */
 void model_forget_token(struct model *m);
 void model_end(struct model_session *s); /* the server closes it; freed with the model */
@@ -114,6 +127,12 @@ enum model_rule {
 	MODEL_LEASES_ANEW_LATE,   /* at the first tick after an outage, not at its end */
 	MODEL_STEADY_IGNORED,     /* any tick after a pause of ticks begins all leases anew */
 	MODEL_TOGGLES_UNORDERED,  /* a word under latest has the time of its publish */
+	MODEL_RELAY_BY_NUMBER, /* the ticker goes by the number of the last row that it told
+							*/
+	MODEL_RELAY_NEWEST_FIRST, /* it tells them in the wrong order */
+	MODEL_PULSE_OVERTAKES,    /* the pulse does not tell first what its heads show */
+	MODEL_SWITCH_FORGETS, /* back to direct: nobody waits for who counted on the ticker */
+	MODEL_TAKEOVER_FORGETS, /* a new coordinator begins with what comes from now on */
 	MODEL_NO_REAPER
 };
 void model_break(enum model_rule rule); /* in all models */

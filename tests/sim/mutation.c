@@ -46,6 +46,11 @@ const struct mutation mutations[] = {
 	{"toggles in the order of publishes", MODEL_TOGGLES_UNORDERED, 0},
 	{"SQL's words outlive their time", MODEL_STATIC_FOR_EVER, 0},
 	{"SQL's words come back", MODEL_STATIC_COMES_BACK, 0},
+	{"the ticker goes by numbers", MODEL_RELAY_BY_NUMBER, 0},
+	{"the ticker tells the newest first", MODEL_RELAY_NEWEST_FIRST, 0},
+	{"the pulse overtakes the ticker", MODEL_PULSE_OVERTAKES, 0},
+	{"the last ticker waits for nobody", MODEL_SWITCH_FORGETS, 0},
+	{"a new ticker begins with now", MODEL_TAKEOVER_FORGETS, 0},
 	{NULL, MODEL_ALL_RULES, 0},
 };
 

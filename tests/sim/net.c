@@ -483,12 +483,6 @@ static void run_call(struct sim *sim, struct wire *w, struct ask *ask)
 		answer_send(w, ask, &res);
 }
 
-static bool op_is_read(enum db_op op)
-{
-	return op == DB_READ_ROWS || op == DB_READ_JOURNAL || op == DB_READ_HEADS ||
-		   op == DB_READ_POLICIES;
-}
-
 static void ask_own(struct ask *a)
 {
 	a->self.name = a->name;
@@ -500,6 +494,35 @@ static void ask_own(struct ask *a)
 	a->req.entity = a->req.entity ? &a->entity : NULL;
 	for (size_t i = 0; i < a->req.nitems; i++)
 		a->items[i].key = a->keys[i];
+}
+
+/* It began when it came, and commits now. */
+static void publish_ends(struct sim *sim, struct event *ev)
+{
+	struct wire *w = ev->wire;
+
+	if (!w->server_open || !w->server->up || !model_is_open(w->backend))
+		return;
+	net_clock(sim, w->server);
+	ask_own(ev->data);
+	run_call(sim, w, ev->data);
+}
+
+static void publish_begins(struct sim *sim, struct wire *w, struct event *was)
+{
+	int64_t for_us = rng_skewed(&sim->net, 0, sim->plan.publishes_us);
+	struct event *ev = event_add(sim, sim->now_us + for_us, publish_ends);
+
+	model_publish_begin(w->backend);
+	ev->wire = w;
+	ev->data = was->data;
+	was->data = NULL;
+}
+
+static bool op_is_read(enum db_op op)
+{
+	return op == DB_READ_ROWS || op == DB_READ_JOURNAL || op == DB_READ_HEADS ||
+		   op == DB_READ_POLICIES;
 }
 
 static void request_arrives(struct sim *sim, struct event *ev)
@@ -518,6 +541,8 @@ static void request_arrives(struct sim *sim, struct event *ev)
 		run_tick(sim, w, ask);
 	else if (op_is_read(ask->req.op))
 		run_read(sim, w, ask);
+	else if (ask->req.op == DB_PUBLISH && sim->plan.publishes_us > 0)
+		publish_begins(sim, w, ev);
 	else
 		run_call(sim, w, ask);
 }

@@ -119,6 +119,18 @@ static void plan_faults(struct plan *plan, struct rng *r)
 		plan_fault(plan, r, wanted, &plan->faults[i]);
 }
 
+/* Drawn apart from the rest. Periods are longer than real ones: what the simulator looks
+ * for happens between two. */
+static void plan_ticker(struct plan *plan, struct rng *r)
+{
+	static const int modes[] = {0, 0, 1, 2, 2};
+
+	plan->notify_mode = modes[rng_below(r, 5)];
+	plan->deliveries = rng_skewed(r, 1, 100);
+	plan->period_ms = (int)rng_skewed(r, 10, 400);
+	plan->publishes_us = rng_chance(r, 40) ? 0 : rng_between(r, 1, 100) * MS;
+}
+
 void plan_make(struct plan *plan, uint64_t seed)
 {
 	struct rng r = rng_make(seed, 0);
@@ -128,4 +140,6 @@ void plan_make(struct plan *plan, uint64_t seed)
 	plan_cluster(plan, &r);
 	plan_load(plan, &r);
 	plan_faults(plan, &r);
+	r = rng_make(seed, 3);
+	plan_ticker(plan, &r);
 }

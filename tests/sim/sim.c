@@ -226,6 +226,10 @@ static void servers_make(struct sim *sim)
 	model_set_terminate(s->model, sim->plan.may_terminate);
 	model_set_audit(s->model, sim->plan.nets);
 	model_on_write(s->model, check_written, sim);
+	model_on_untold(s->model, check_untold, sim);
+	model_notify_mode(s->model, sim->plan.notify_mode);
+	model_set_deliveries(s->model, sim->plan.deliveries, 10000);
+	model_set_period(s->model, sim->plan.period_ms);
 	for (int i = 0; i < STATICS; i++)
 		sim->statics[i] = model_static_id(static_name(i));
 }

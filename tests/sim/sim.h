@@ -129,6 +129,7 @@ enum fault_kind {
 	FAULT_FLOOD,            /* more is said than can be sent */
 	FAULT_SLOW,             /* the database takes its time */
 	FAULT_CLONE, /* a copy of a virtual machine: the same run of the same entity twice */
+	FAULT_NOTIFY_MODE, /* an administrator says how changes are told */
 	FAULT_KINDS
 };
 const char *fault_name(enum fault_kind kind);
@@ -161,7 +162,11 @@ struct plan {
 	int keys;
 	int lease_ms, stale_after_ms;
 	size_t chunk_bytes;
-	size_t batch; /* rows of a publish, at most */
+	size_t batch;         /* rows of a publish, at most */
+	int notify_mode;      /* how changes are told: 0 auto, 1 direct, 2 ticker */
+	int64_t deliveries;   /* a second: more, and auto takes the ticker */
+	int period_ms;        /* of the ticker */
+	int64_t publishes_us; /* so long a publish may take from its begin to its commit */
 	bool statics;
 	unsigned pbxs; /* a bit for each box that has one */
 	int slice;
@@ -390,6 +395,8 @@ void check_acked(struct box *b, int key, uint32_t version);
 /* A request ran. */
 void check_ran(struct wire *w, const struct db_request *req, const struct db_result *res);
 void check_box(struct box *b); /* after each of its turns */
+/* By the model: what is to be told and was not. */
+void check_untold(void *arg, const char *what);
 /* A publish says that the report is complete: it is sent; it ran, and `said` is what the
  * node had been told when it sent it, until the end of the report. */
 void check_reporting(struct box *b);

@@ -41,7 +41,7 @@ const char *node_counter_name(enum node_counter c)
 	static const char *const names[NODE_COUNTERS] = {"publishes", "rows_sent", "payloads",
 		"payloads_bad", "older", "gaps", "pulls", "reloads", "snapshots", "audits",
 		"audits_bad", "keys_refused", "fenced", "connects", "rewinds", "pulses",
-		"coordinator_changes", "refusals"};
+		"coordinator_changes", "refusals", "relays", "relayed"};
 
 	return names[c];
 }
@@ -102,6 +102,17 @@ bool node_set_policy(struct node *n, enum key_kind kind, const char *pattern,
 		return false;
 	buf_addf(&n->said, "policy %s %s %s\n", key_kind_name(kind), pattern,
 		policy ? policy : "-");
+	n->policy_set = fn;
+	n->policy_arg = arg;
+	return true;
+}
+
+bool node_set_notify_mode(struct node *n, enum notify_mode mode,
+	void (*fn)(void *arg, const char *wrong), void *arg)
+{
+	if (n->status.phase != NODE_READY || n->policy_arg)
+		return false;
+	buf_addf(&n->said, "notify mode %s\n", notify_mode_name(mode));
 	n->policy_set = fn;
 	n->policy_arg = arg;
 	return true;
