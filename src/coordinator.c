@@ -42,6 +42,15 @@ void coordinator_pulse(
 		c->due_us = now_us + PULSE_SILENCE_US;
 }
 
+/* Somebody has it, as far as we know: wait for a pulse. When none comes, do not wait that
+ * long again: the ticker tells nothing meanwhile. */
+static int64_t wait_us(const struct coordinator *c, int64_t now_us)
+{
+	bool heard = c->heard_us && now_us - c->heard_us < PULSE_SILENCE_US;
+
+	return coordinator_is_us(c) || !heard ? TICK_US : PULSE_SILENCE_US;
+}
+
 bool coordinator_ticked(
 	struct coordinator *c, const struct db_tick *tick, bool failed, int64_t now_us)
 {
@@ -57,7 +66,7 @@ bool coordinator_ticked(
 		c->pulse = tick->pulse;
 	if (tick->has_coordinator)
 		coordinator_is(c, &tick->coordinator);
-	c->due_us = now_us + (coordinator_is_us(c) ? TICK_US : PULSE_SILENCE_US);
+	c->due_us = now_us + wait_us(c, now_us);
 	return !(tick->pulse > c->pulse + 2 && now_us - heard_us > PULSE_DEAF_US);
 }
 

@@ -52,7 +52,7 @@ static struct {
 	bool verbose;
 	struct model *model;
 	struct real *real;
-	struct client clients[CLIENTS];
+	struct client clients[CLIENTS], *coordinator;
 	struct db_result result[SIDES];
 	struct buf said[SIDES], what;
 	char keys[DEVICES + BOXES][KEY_MAX_BYTES + 1];
@@ -114,6 +114,8 @@ static void say_result(struct buf *b, const struct db_result *res)
 		say_lease(b, &res->lease);
 	else if (res->op == DB_TICK)
 		say_tick(b, &res->tick);
+	else if (res->op == DB_RELAY)
+		buf_addf(b, " told=%d again=%d", res->relay.sent, res->relay.period_ms);
 	else if (res->op == DB_PUBLISH)
 		buf_addf(b, " seq=%lld changed=%d clock=%lld", (long long)res->seq, res->changed,
 			(long long)res->clock_us);
@@ -295,15 +297,35 @@ static void step_publish(struct client *client)
 		client->acked = d.result[REAL].seq;
 }
 
+/* Mostly the one that may: else the ticker would never come to work. */
+static struct client *coordinator_or(struct client *client)
+{
+	return d.coordinator && rng_chance(&d.rng, 85) ? d.coordinator : client;
+}
+
 static void step_tick(struct client *client)
 {
-	struct call c = call_make(client, DB_TICK);
+	struct call c;
 
+	client = coordinator_or(client);
+	c = call_make(client, DB_TICK);
 	if (rng_chance(&d.rng, 80))
 		memcpy(c.token, client->token, sizeof(c.token));
 	call_run(&c);
 	for (int side = 0; side < SIDES && d.result[REAL].ok; side++)
 		client->token[side] = d.result[side].tick.token;
+	if (client->token[REAL].text[0])
+		d.coordinator = client;
+}
+
+static void step_relay(struct client *client)
+{
+	struct call c;
+
+	client = coordinator_or(client);
+	c = call_make(client, DB_RELAY);
+	memcpy(c.token, client->token, sizeof(c.token));
+	call_run(&c);
 }
 
 static void step_leave(struct client *client)
@@ -512,6 +534,22 @@ static void step_policy(struct client *client)
 	free(sql);
 }
 
+static void step_notify_mode(struct client *client)
+{
+	int mode = (int)rng_below(&d.rng, NOTIFY_MODES);
+	char *sql = mem_printf("select pgdevstate.set_notify_mode('%s')",
+		notify_mode_name((enum notify_mode)mode));
+	char *changed = real_ask(d.real, sql);
+
+	(void)client;
+	buf_reset(&d.what);
+	buf_adds(&d.what, sql);
+	buf_adds(&d.said[MODEL], model_notify_mode(d.model, mode) ? "    t\n" : "    f\n");
+	buf_addf(&d.said[REAL], "    %s\n", changed);
+	free(changed);
+	free(sql);
+}
+
 static void step_trim(struct client *client)
 {
 	(void)client;
@@ -530,6 +568,7 @@ static const struct {
 	{10, false, step_resume},
 	{35, true, step_publish},
 	{14, true, step_tick},
+	{12, true, step_relay},
 	{3, true, step_leave},
 	{6, false, step_listen},
 	{4, true, step_ping},
@@ -538,6 +577,7 @@ static const struct {
 	{2, false, step_remove},
 	{8, false, step_static},
 	{2, false, step_policy},
+	{3, false, step_notify_mode},
 	{1, false, step_trim},
 };
 
@@ -596,6 +636,7 @@ static void clients_make(void)
 	static const char *const names[] = {"a", "b", "c", "d"};
 
 	memset(d.clients, 0, sizeof(d.clients));
+	d.coordinator = NULL;
 	for (int i = 0; i < CLIENTS; i++) {
 		struct client *c = &d.clients[i];
 
@@ -612,6 +653,25 @@ static void clients_make(void)
 	}
 }
 
+/* What takes the ticker: some, or much, for the few that there are here. */
+static void ticker_make(void)
+{
+	int64_t deliveries = rng_skewed(&d.rng, 0, 200);
+	int mode = rng_chance(&d.rng, 50) ? NOTIFY_TICKER : NOTIFY_AUTO;
+	char *sql = mem_printf("update pgdevstate.setting set value = %lld "
+						   "where name = 'direct_deliveries'",
+		(long long)deliveries);
+
+	real_exec(d.real, sql);
+	free(sql);
+	sql = mem_printf(
+		"update pgdevstate.setting set value = %d where name = 'notify_mode'", mode);
+	real_exec(d.real, sql);
+	free(sql);
+	model_notify_mode(d.model, mode);
+	model_set_deliveries(d.model, deliveries, 10000);
+}
+
 static void run_seed(uint64_t seed)
 {
 	d.seed = seed;
@@ -621,6 +681,7 @@ static void run_seed(uint64_t seed)
 	d.model = model_new();
 	model_set_slice(d.model, 40);
 	real_empty(d.real);
+	ticker_make();
 	model_set_clock(d.model, d.clock_us);
 	real_set_clock(d.real, d.clock_us);
 	clients_make();

@@ -97,9 +97,14 @@ void real_free(struct real *r)
 void real_empty(struct real *r)
 {
 	must(r, "truncate pgdevstate.entity, pgdevstate.heartbeat, pgdevstate.entity_device, "
-			"pgdevstate.entity_mailbox, pgdevstate.change");
+			"pgdevstate.entity_mailbox, pgdevstate.change restart identity");
 	must(r, "delete from pgdevstate.policy");
 	must(r, "update pgdevstate.site set policy_version = 0");
+	must(r, "update pgdevstate.site set ticker = false");
+	must(r, "delete from pgdevstate.ticker");
+	must(r, "insert into pgdevstate.ticker (site) "
+			"select site from pgdevstate.site where is_here");
+	must(r, "update pgdevstate.setting set value = 0 where name = 'notify_mode'");
 	must(r, "delete from pgdevstate.coordinator");
 	must(r, "insert into pgdevstate.coordinator (site) "
 			"select site from pgdevstate.site where is_here");

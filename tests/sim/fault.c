@@ -236,8 +236,8 @@ static void begin_crash(struct sim *sim, struct fault *f)
 		return;
 	lost = model_crash(s->model, lost);
 	story("server %d goes down, %d commits are lost", s->number, lost);
-	if (lost > 0)
-		order_is_loose(sim);
+	if (lost > 0 || (s->number > 0 && sim->servers[s->number - 1].up))
+		order_is_loose(sim); /* or they go back to the one that is left */
 	net_server_down(sim, s);
 	fault_later(sim, f, server_is_back, s->number);
 }

@@ -88,7 +88,7 @@ union all values ('uuid', 'p_incarnation', '(pg_temp.mine()).incarnation'), ('uu
 	('text', 'p_devices', $$'Custom:h'$$), ('text', 'p_flags', $$'ar'$$), ('text', 'p_lines', $$''$$), ('text', 'p_kind', $$'node'$$),
 	('text', 'entity', $$'sql'$$), ('text', 'state', $$'BUSY'$$), ('text', 'states', $$'BUSY'$$), ('text', '', $$'1000'$$),
 	('text', 'static_lock.p_name', $$'sql'$$), ('text', 'static_ttl.p_name', $$'sql'$$), ('text', 'static_write.p_name', $$'sql'$$),
-	('text', 'setting_value.p_name', $$'audit_max_rows'$$),
+	('text', 'setting_value.p_name', $$'audit_max_rows'$$), ('text', 'set_notify_mode.mode', $$'ticker'$$),
 	('text', 'device_state_number.p_name', $$'BUSY'$$), ('text', 'device_state_sum.p_name', $$'BUSY'$$), ('text', 'device_state_sum_word.p_name', $$'BUSY'$$);
 
 create function pg_temp.good_argument(p_type text, p_function text, p_name text) returns text

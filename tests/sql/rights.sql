@@ -19,6 +19,7 @@ insert into call (kind, call) values
 	('node', $$pgdevstate.resume('02:00:00:00:00:f1', '11111111-0000-0000-0000-000000000001', 1, 'n', 'h', 1, 'b')$$),
 	('node', $$pgdevstate.publish('02:00:00:00:00:0a', '11111111-0000-0000-0000-000000000001', null, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')$$),
 	('node', $$pgdevstate.tick('02:00:00:00:00:0a', '11111111-0000-0000-0000-000000000001', null, null)$$),
+	('node', $$pgdevstate.relay('02:00:00:00:00:0a', '11111111-0000-0000-0000-000000000001', null, null)$$),
 	('node', $$pgdevstate.leave('02:00:00:00:00:0a', '11111111-0000-0000-0000-000000000001', null)$$),
 	('node', $$pgdevstate.ping('02:00:00:00:00:0a', '11111111-0000-0000-0000-000000000001', null, 1)$$),
 	('node', 'pgdevstate.read_rows()'),
@@ -31,6 +32,8 @@ insert into call (kind, call) values
 	('reader', 'pgdevstate.mailbox_entity'),
 	('reader', 'pgdevstate.member'),
 	('reader', 'pgdevstate.policy'),
+	('reader', 'pgdevstate.notify_mode'),
+	('reader', 'pgdevstate.notify_mode_name(1)'),
 	('reader', $$pgdevstate.policy_of('device', 'x')$$),
 	('reader', $$pgdevstate.policy_matchers('device', '{latest}')$$),
 	('reader', $$pgdevstate.device_policy('x')$$),
@@ -47,6 +50,7 @@ insert into call (kind, call) values
 	('admin', $$pgdevstate.set_mailbox('1', 'x', 1)$$),
 	('admin', $$pgdevstate.clear_mailbox('1', 'x')$$),
 	('admin', $$pgdevstate.set_policy('device', 'x', 'latest')$$),
+	('admin', $$pgdevstate.set_notify_mode('auto')$$),
 	('admin', $$pgdevstate.clear_policy('device', 'x')$$),
 	('admin', $$pgdevstate.remove('02:00:00:00:00:e1')$$);
 -- all other functions and tables, which are nobody's but the owner's

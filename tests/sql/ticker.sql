@@ -1,0 +1,266 @@
+-- The ticker: what is told by whom, in which order; the choice, switches, coordinators that come and go.
+\ir lib/node.sql
+create extension dblink;
+select no_plan();
+select pg_temp.begin_run('a'), pg_temp.begin_run('b'), pg_temp.begin_run('c') \g /dev/null
+select dblink_connect('ear', pg_temp.conninfo()), dblink_connect('other', pg_temp.conninfo()) \g /dev/null
+select dblink_exec('ear', format('listen %I', s.channel)) from pgdevstate.site s \g /dev/null
+
+-- what was heard since it was asked last, one word each: who says which seq; P the pulse, with its
+-- number of heads, and how changes are told if it says so
+create function pg_temp.word(p_payload text) returns text
+language sql as $$
+	select case split_part(p_payload, e'\t', 2)
+		when 'C' then coalesce(n.name, 'sql') || case when n.name is null then '' else split_part(p_payload, e'\t', 7) end
+		when 'P' then 'P' || (length(p_payload) - length(replace(p_payload, e'\nH', e'\n')))
+			|| coalesce(' ' || replace(substring(p_payload from e'\nN\t([a-z]*\t[a-z]*)'), e'\t', '/'), '')
+		else split_part(p_payload, e'\t', 2) end
+	from (select split_part(p_payload, e'\t', 4) as id) i
+	left join pg_temp.node n on n.id::text = i.id
+$$;
+create function pg_temp.heard() returns text
+language sql as $$
+	select coalesce(string_agg(pg_temp.word(n.extra), ', ' order by n.at), '')
+	from dblink_get_notify('ear') with ordinality as n(channel, pid, extra, at)
+$$;
+-- relay(): "told, again after"
+create function pg_temp.relay(p_name text) returns text
+language sql as $$
+	select r.sent || ' ' || r.period_ms
+	from pg_temp.node n
+	cross join lateral pgdevstate.relay(n.id, n.incarnation, n.session, n.token) r
+	where n.name = p_name
+$$;
+create function pg_temp.mode() returns text
+language sql as $$ select m.mode || '/' || m.setting from pgdevstate.notify_mode m $$;
+-- in the other session: the same as say(), of one device
+create function pg_temp.other_says(p_name text, p_device text, p_state int) returns text
+language sql as $$
+	select dblink_exec('other', format($f$do $d$ begin perform pgdevstate.publish(%L, %L, %L, %L, %L, '{f}', '{0}',
+		'{}', '{}', '{}', '{}', '{}', '{}', '{}'); end $d$ $f$, n.id, n.incarnation, n.session, array[p_device], array[p_state]))
+	from pg_temp.node n where n.name = p_name
+$$;
+create function pg_temp.other(p_sql text) returns void
+language sql as $$ select dblink_exec('other', p_sql) $$;
+create function pg_temp.coordinator_age(p_age interval) returns void
+language sql as $$ update pgdevstate.coordinator set renewed_at = clock_timestamp() - p_age $$;
+
+-- direct
+select pg_temp.heard() \g /dev/null
+select is(pg_temp.mode(), 'direct/auto', 'to begin with each change is told by itself');
+select pg_temp.say('a', '{x}', '{1}') \g /dev/null
+select is(pg_temp.heard(), 'a2', '... at once');
+select is(pg_temp.tick('a'), '1 0', 'somebody coordinates');
+select is(pg_temp.heard(), 'P3', '... and does not mention what older nodes do not know');
+select is(pg_temp.relay('a'), '0 0', 'there is nothing to relay');
+select is(pg_temp.relay('b'), '0 0', '... nor for others');
+select throws_ok($$select pgdevstate.relay(n.id, n.incarnation, gen_random_uuid(), n.token) from pg_temp.node n where name = 'a'$$, 'PD001', null,
+	'relay: another session');
+
+-- the setting
+select is(pgdevstate.set_notify_mode('ticker'), true, 'the ticker is wanted');
+select is(pgdevstate.set_notify_mode('Ticker'), false, '... still');
+select throws_ok($$select pgdevstate.set_notify_mode('often')$$, 'PD004', '"often" is no notify mode', 'no such mode');
+select throws_ok($$select pgdevstate.set_notify_mode(null)$$, 'PD004', 'null is no notify mode', 'none');
+select is(pg_temp.mode(), 'direct/ticker', 'not before the next tick');
+select is(pg_temp.tick('a'), '2 0', 'at the next tick');
+select is(pg_temp.mode(), 'ticker/ticker', '... it is');
+select is(pg_temp.heard(), 'P3 ticker/ticker', '... and the pulse says so');
+
+-- changes wait for relay()
+select pg_temp.say('a', '{x}', '{2}') \g /dev/null
+select pg_temp.say('b', '{x}', '{1}') \g /dev/null
+select pg_temp.say('a', '{x}', '{3}') \g /dev/null
+select is(pg_temp.heard(), '', 'what is said is not told');
+select is(pg_temp.relay('b'), '0 0', 'who does not coordinate tells nothing');
+select is(pg_temp.relay('a'), '3 2', 'the coordinator tells it');
+select is(pg_temp.heard(), 'a3, b2, a4', '... in order');
+select is(pg_temp.relay('a'), '0 2', '... once');
+select is(pg_temp.heard(), '', '... indeed');
+select pgdevstate.set_device_state('Custom:s', 'INUSE') \g /dev/null
+select pg_temp.relay('a') \g /dev/null
+select is(pg_temp.heard(), 'sql, sql', 'what SQL says, too: that it is there, and the word');
+select pg_temp.say('c', array_agg('long' || repeat('x', 200) || n), array_agg(2)) from generate_series(1, 60) n \g /dev/null
+select is(pg_temp.relay('a'), '2 2', 'a change of several chunks');
+select is(pg_temp.heard(), 'c2, c2', '... all of them');
+
+-- who writes first may commit last
+select pg_temp.other('begin') \g /dev/null
+select pg_temp.other_says('b', 'x', 2) \g /dev/null
+select pg_temp.say('a', '{x}', '{4}') \g /dev/null
+select is(pg_temp.relay('a'), '1 2', 'one has committed');
+select is(pg_temp.relay('a'), '0 2', 'the other, which wrote before, has not');
+select pg_temp.other('commit') \g /dev/null
+select is(pg_temp.relay('a'), '1 2', '... now it has');
+select is(pg_temp.heard(), 'a5, b3', 'both are told');
+-- a transaction that goes on and on, and has nothing to do with us
+select pg_temp.other('begin'), pg_temp.other('create temp table mine (x int)') \g /dev/null
+select pg_temp.say('a', '{x}', '{5}') \g /dev/null
+select is(pg_temp.relay('a'), '1 2', 'beside a long transaction');
+select pg_temp.say('a', '{x}', '{6}') \g /dev/null
+select is(pg_temp.relay('a'), '1 2', '... what is new, and only that');
+select pg_temp.other('rollback'), pg_temp.heard() \g /dev/null
+
+-- heads in the pulse prove gaps
+select pg_temp.say('a', '{x}', '{1}') \g /dev/null
+select pg_temp.say('b', '{x}', '{1}') \g /dev/null
+select pg_temp.tick('a') \g /dev/null
+select is(pg_temp.heard(), 'a8, b4, P4 ticker/ticker', 'the pulse comes behind what its heads show');
+select is(pg_temp.relay('a'), '0 2', '... which is told');
+
+-- another coordinator
+select pg_temp.say('c', '{y}', '{1}') \g /dev/null
+select pg_temp.coordinator_age('2.1 seconds') \g /dev/null
+select pg_temp.tick('b') \g /dev/null
+select is(pg_temp.heard(), 'c3, P4 ticker/ticker', 'a new coordinator tells what the last one left, first of all');
+select is(pg_temp.relay('a'), '0 0', 'the last one tells nothing any more');
+select pg_temp.say('c', '{y}', '{2}') \g /dev/null
+select is(pg_temp.relay('b'), '1 2', '... the new one does');
+select pg_temp.heard() \g /dev/null
+
+-- one that does not call relay(): it is older than that
+select pg_temp.coordinator_age('2.1 seconds') \g /dev/null
+select pg_temp.tick('c') \g /dev/null
+select is(pg_temp.mode(), 'ticker/ticker', 'who takes over has until the next tick to show that it relays');
+select pg_temp.say('c', '{y}', '{3}') \g /dev/null
+select pg_temp.tick('c') \g /dev/null
+select is(pg_temp.mode(), 'direct/ticker', '... else there is no ticker');
+select is(pg_temp.heard(), 'P4 ticker/ticker, c5, P4 direct/ticker', '... and what was left is told');
+select pg_temp.say('c', '{y}', '{4}') \g /dev/null
+select is(pg_temp.heard(), 'c6', '... as what is said now');
+select pg_temp.relay('c') \g /dev/null
+select pg_temp.tick('c') \g /dev/null
+select pg_temp.heard() \g /dev/null
+select is(pg_temp.mode(), 'ticker/ticker', 'once it relays, there is one');
+
+-- back to direct: somebody may still count on the ticker
+select pg_temp.other('begin') \g /dev/null
+select pg_temp.other_says('b', 'x', 3) \g /dev/null
+select pgdevstate.set_notify_mode('direct') \g /dev/null
+select pg_temp.say('a', '{x}', '{2}') \g /dev/null
+select pg_temp.tick('c') \g /dev/null
+select is(pg_temp.heard(), 'a9, P4 direct/direct', 'the tick that gives it up tells what waits');
+select pg_temp.say('a', '{x}', '{3}') \g /dev/null
+select is(pg_temp.heard(), 'a10', '... the next change is told by itself');
+select is(pg_temp.relay('c') || ', ' || pg_temp.relay('c'), '0 2, 0 2', 'who wrote before may commit yet');
+select pg_temp.other('commit') \g /dev/null
+select is(pg_temp.heard(), '', '... and does');
+select is(pg_temp.relay('c'), '1 0', '... it is told, and that was the last');
+select is(pg_temp.heard(), 'b5', '... once');
+select is(pg_temp.rows('select relayed, until from pgdevstate.ticker'), '(,)', 'nothing is left to the ticker');
+select is(pg_temp.relay('c'), '0 0', '... nor to do');
+
+-- to and fro while somebody writes
+select pg_temp.other('begin') \g /dev/null
+select pg_temp.other_says('b', 'x', 4) \g /dev/null
+select pgdevstate.set_notify_mode('ticker') \g /dev/null
+select pg_temp.tick('c') \g /dev/null
+select pg_temp.other('commit') \g /dev/null
+select is(pg_temp.heard(), 'P4 ticker/ticker, b6', 'who wrote before the ticker was taken tells its change itself');
+select is(pg_temp.relay('c'), '0 2', '... and nobody again');
+select pg_temp.say('a', '{x}', '{4}') \g /dev/null
+select pgdevstate.set_notify_mode('direct') \g /dev/null
+select pg_temp.tick('c') \g /dev/null
+select pgdevstate.set_notify_mode('ticker') \g /dev/null
+select pg_temp.tick('c') \g /dev/null
+select pg_temp.say('a', '{x}', '{5}') \g /dev/null
+select is(pg_temp.relay('c'), '1 2', 'off and on again');
+select is(pg_temp.heard(), 'a11, P4 direct/direct, P4 ticker/ticker, a12', '... each told once');
+
+-- somebody hangs in the middle of relay()
+select pg_temp.say('a', '{x}', '{6}') \g /dev/null
+select pg_temp.other('begin') \g /dev/null
+select pg_temp.other('update pgdevstate.ticker set relayed = relayed') \g /dev/null
+set lock_timeout = '2s';
+select is(pg_temp.relay('c'), '0 0', 'somebody tells just now: no wait');
+select pg_temp.tick('c') \g /dev/null
+select is(pg_temp.mode(), 'direct/ticker', 'the tick does not wait either: no ticker');
+select is(pg_temp.heard(), 'P0 direct/ticker', '... and no heads, which would prove gaps');
+select pg_temp.say('a', '{x}', '{7}') \g /dev/null
+select is(pg_temp.heard(), 'a14', '... what is new is told directly');
+select pg_temp.other('rollback') \g /dev/null
+select pg_temp.tick('c') \g /dev/null
+select is(pg_temp.heard(), 'a13, P4 ticker/ticker', '... what was left when it is possible again');
+
+-- goodbye
+select pg_temp.say('a', '{x}', '{8}') \g /dev/null
+select pg_temp.tick('c') \g /dev/null
+select pg_temp.relay('c') \g /dev/null
+select pg_temp.heard() \g /dev/null
+select pg_temp.say('a', '{x}', '{1}') \g /dev/null
+select pgdevstate.leave(n.id, n.incarnation, n.session) from pg_temp.node n where n.name = 'c' \g /dev/null
+select is(pg_temp.heard(), 'a16, c7', 'a coordinator that leaves tells what is left, and that it leaves');
+select is(pg_temp.mode(), 'direct/ticker', '... and until there is another, changes are told directly');
+select pg_temp.say('a', '{x}', '{2}') \g /dev/null
+select is(pg_temp.heard(), 'a17', '... indeed');
+select pg_temp.coordinator_age('2.1 seconds') \g /dev/null
+select pg_temp.tick('a') \g /dev/null
+select pg_temp.relay('a') \g /dev/null
+select pg_temp.tick('a') \g /dev/null
+select is(pg_temp.mode(), 'ticker/ticker', 'the next one is the ticker again');
+
+-- the row is gone; the numbers of transactions are another server's
+delete from pgdevstate.ticker;
+select pg_temp.tick('a') \g /dev/null
+select pg_temp.relay('a') \g /dev/null
+select pg_temp.tick('a') \g /dev/null
+select pg_temp.heard() \g /dev/null
+select is(pg_temp.mode(), 'ticker/ticker', 'a row that is gone is made anew');
+select pg_temp.say('a', '{x}', '{3}') \g /dev/null
+update pgdevstate.ticker set relayed = '9000000000:9000000000:';
+select is(pg_temp.relay('a'), '0 2', 'restored from elsewhere: what was before is left to heads');
+select pg_temp.say('a', '{x}', '{4}') \g /dev/null
+select is(pg_temp.relay('a'), '1 2', '... and it goes on');
+select is(pg_temp.heard(), 'a19', '... with what is new');
+
+-- the choice
+create function pg_temp.pass(p_time interval, p_changes int) returns void
+language sql as $$
+	update pgdevstate.ticker
+	set counted_at = clock_timestamp() - p_time, counted_id = (select max(id) from pgdevstate.change) - p_changes,
+		busy_at = busy_at - p_time
+$$;
+select pgdevstate.set_notify_mode('auto') \g /dev/null
+update pgdevstate.ticker set busy_at = '-infinity', changes_per_s = 0;
+select pg_temp.begin_run('c') \g /dev/null
+select pg_temp.pass('1 s', 0) \g /dev/null
+select pg_temp.tick('a') \g /dev/null
+select is(pg_temp.mode(), 'direct/auto', 'nothing happens: direct');
+update pgdevstate.setting set value = 1000 where name = 'direct_deliveries';
+select pg_temp.pass('1 s', 600) \g /dev/null
+select pg_temp.tick('a') \g /dev/null
+select is(pg_temp.rows('select members, changes_per_s, deliveries_per_s, direct_deliveries, mode from pgdevstate.notify_mode'),
+	'(3,300,900,1000,direct)', '300 changes a second for three: not yet');
+select pg_temp.pass('1 s', 600) \g /dev/null
+select pg_temp.tick('a') \g /dev/null
+select is(pg_temp.rows('select members, changes_per_s, deliveries_per_s, mode from pgdevstate.notify_mode'), '(3,450,1350,ticker)', '450: the ticker');
+select pg_temp.pass('1 s', 0) \g /dev/null
+select pg_temp.tick('a') \g /dev/null
+select is(pg_temp.rows('select changes_per_s, mode from pgdevstate.notify_mode'), '(225,ticker)', '225: it stays');
+select pg_temp.pass('1 s', 0) \g /dev/null
+select pg_temp.tick('a') \g /dev/null
+select pg_temp.pass('8.5 s', 0) \g /dev/null
+select pg_temp.tick('a') \g /dev/null
+select is(pg_temp.rows('select changes_per_s, mode from pgdevstate.notify_mode'), '(56,ticker)', 'less than half for 9.5 s: it stays');
+select pg_temp.pass('1 s', 0) \g /dev/null
+select pg_temp.tick('a') \g /dev/null
+select is(pg_temp.mode(), 'direct/auto', '... for 10 s: direct');
+select pg_temp.pass('1 s', 2000) \g /dev/null
+select pg_temp.tick('a') \g /dev/null
+select is(pg_temp.mode(), 'ticker/auto', 'at once again');
+update pgdevstate.ticker set busy_at = clock_timestamp() + interval '1 hour', counted_at = clock_timestamp() + interval '1 hour', changes_per_s = 0;
+select pg_temp.tick('a') \g /dev/null
+select is(pg_temp.mode(), 'direct/auto', 'the clock went back: what was then says nothing');
+
+-- the period
+create function pg_temp.period(p_deliveries bigint) returns int
+language sql as $$
+	update pgdevstate.setting set value = p_deliveries where name = 'ticker_deliveries';
+	select pg_temp.tick('a');
+	select t.period_ms from pgdevstate.ticker t
+$$;
+select is(pg_temp.period(10000), 2, 'three listeners: every 2 ms, not more often');
+select is(pg_temp.period(500), 6, '... at 500 deliveries a second: 6 ms');
+select is(pg_temp.period(10), 20, '... never less often than every 20 ms');
+select is(pg_temp.period(0), 20, '... whatever somebody sets');
+select * from finish();
