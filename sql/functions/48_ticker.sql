@@ -12,7 +12,7 @@ as $$
 $$;
 comment on function pgdevstate.notify_mode_name(bigint) is 'what setting notify_mode means';
 
--- relay_waits: is there anything to tell that p_relayed does not see?
+-- relay_waits: is there anything to tell that p_relayed does not see, or is that of another server?
 -- Reads: change. Writes: nothing. Errors: none.
 create or replace function pgdevstate.relay_waits(p_site smallint, p_relayed pg_snapshot)
 returns boolean
@@ -25,7 +25,7 @@ as $$
 	) or exists (
 		select from pgdevstate.change c
 		where c.site = p_site and not c.told and c.xid in (select pg_catalog.pg_snapshot_xip(p_relayed))
-	)
+	) or pg_catalog.pg_snapshot_xmax(p_relayed) > pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())
 $$;
 comment on function pgdevstate.relay_waits(smallint, pg_snapshot) is
 	'part of relay: is there anything to tell?';
