@@ -90,6 +90,20 @@ moves('a database that is back where it was before', $two, ['rewinds'], sub {
             . ' lost as (delete from pgdevstate.change where ' . head_of($two) . ') select pg_terminate_backend(backend_pid) from was');
 });
 
+# --- the ticker: only the coordinator's count
+{
+    my $coordinator;
+    poll_until { $coordinator = node_where('coordinator') } 'somebody coordinates';
+    moves('the ticker', $coordinator, [ 'relays', 'relayed' ], sub {
+        $pg->psql(q{select pgdevstate.set_notify_mode('ticker')});
+        poll_until { $two->stats->{notify_mode} eq 'ticker' } 'the ticker is used';
+        $two->ok_console('devstate change Custom:a RINGING');
+        $devices{'Custom:a'} = 'RINGING';
+    });
+    $pg->psql(q{select pgdevstate.set_notify_mode('auto')});
+    poll_until { $two->stats->{notify_mode} eq 'direct' } '... and no more';
+}
+
 # --- a twin
 my $twin = $pg->node('twin', entity_id => $three->{entity_id}, user => 'node_server3', options => 'lease=4')->spawn;
 poll_until { $twin->stats->{refusals} > 0 } 'a twin: refusals';

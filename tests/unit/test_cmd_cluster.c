@@ -198,10 +198,66 @@ static void test_ping_cannot(void **state)
 		f, "cluster ping", "not connected to the database (down: connection refused)");
 }
 
+static int notify_run(struct fixture *f, const char *line, const char *wrong)
+{
+	struct node *n = f->app.node;
+
+	fixture_start(f, line, false);
+	assert_non_null(n->policy_arg);
+	n->policy_set(n->policy_arg, wrong);
+	n->policy_arg = NULL;
+	return f->status;
+}
+
+static void test_notify(void **state)
+{
+	struct fixture *f = *state;
+	struct node *n = f->app.node;
+
+	assert_fails(f, "cluster notify often",
+		"'often' is no notify mode; modes are auto, direct, ticker");
+	assert_string_equal(buf_str(&n->said), "");
+	assert_int_equal(notify_run(f, "cluster notify ticker", ""), 0);
+	assert_string_equal(buf_str(&f->out), "Setting notify mode ticker for the cluster\n");
+	assert_string_equal(buf_str(&n->said), "notify mode ticker\n");
+	fixture_finish(f);
+	assert_int_equal(notify_run(f, "cluster notify auto", "you may not"), 1);
+	assert_contains(buf_str(&f->err), "The notify mode was not changed: you may not");
+	fixture_finish(f);
+	n->policy_arg = f; /* somebody else's */
+	assert_fails(f, "cluster notify auto",
+		"Cannot change the notify mode now: another change is under way");
+	n->policy_arg = NULL;
+	n->status.phase = NODE_DOWN;
+	assert_fails(f, "cluster notify auto",
+		"Cannot change the notify mode now: not connected to the database");
+}
+
+static void test_notify_mode_in_stats(void **state)
+{
+	struct fixture *f = *state;
+	struct node *n = f->app.node;
+
+	n->status.notify = (struct payload_notify){NOTIFY_TICKER, NOTIFY_AUTO, 200, 980, 20};
+	assert_int_equal(fixture_run(f, "cluster show stats"), 0);
+	assert_contains(buf_str(&f->out), "  Notify mode:                 ticker\n");
+	assert_contains(buf_str(&f->out), "  Notify mode set:             auto\n");
+	assert_contains(buf_str(&f->out), "  Ticker period, ms:           20\n");
+	assert_contains(buf_str(&f->out), "  Ticker changes/s:            980\n");
+	n->status.notify.mode = NOTIFY_DIRECT;
+	json_t *o = fixture_json(f, "cluster show stats");
+	assert_string_equal(json_string_value(json_object_get(o, "notify_mode")), "direct");
+	assert_string_equal(json_string_value(json_object_get(o, "notify_mode_set")), "auto");
+	assert_int_equal(json_integer_value(json_object_get(o, "ticker_period_ms")), 0);
+	json_decref(o);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		fixture_test(test_members),
+		fixture_test(test_notify),
+		fixture_test(test_notify_mode_in_stats),
 		fixture_test(test_members_while_the_database_is_away),
 		fixture_test(test_members_json),
 		fixture_test(test_channels),

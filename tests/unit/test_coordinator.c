@@ -56,6 +56,23 @@ static void ticks_while_it_is_us(void **arg)
 	assert_int_equal(c.changes, 1);
 }
 
+/* Somebody has the lease, and says nothing: it is tried again sooner than the first time.
+ */
+static void tries_more_often_while_nobody_pulses(void **arg)
+{
+	struct coordinator c = {0};
+	struct db_tick t = not_mine(7);
+
+	(void)arg;
+	coordinator_connected(&c, 0);
+	coordinator_ticked(&c, &t, false, S);
+	assert_int_equal(coordinator_due_us(&c), S + TICK_US);
+	coordinator_pulse(&c, &b, 8, S + 1000);
+	assert_int_equal(coordinator_due_us(&c), S + 1000 + PULSE_SILENCE_US);
+	coordinator_ticked(&c, &t, false, S + 1000 + PULSE_SILENCE_US);
+	assert_int_equal(coordinator_due_us(&c), S + 1000 + PULSE_SILENCE_US + TICK_US);
+}
+
 static void silent_while_somebody_pulses(void **arg)
 {
 	struct coordinator c = {0};
@@ -167,6 +184,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tries_at_once),
 		cmocka_unit_test(ticks_while_it_is_us),
+		cmocka_unit_test(tries_more_often_while_nobody_pulses),
 		cmocka_unit_test(silent_while_somebody_pulses),
 		cmocka_unit_test(a_failed_tick_gives_the_token_up),
 		cmocka_unit_test(a_lost_connection_gives_the_token_up),

@@ -1182,6 +1182,25 @@ static void another_version_is_read(void **arg)
 	assert_int_equal(counts().bad, 0);
 }
 
+/* What a pulse does not say is not so any more; its second part says nothing of it. */
+static void the_pulse_tells_the_notify_mode(void **arg)
+{
+	(void)arg;
+	load();
+	assert_int_equal(listener_notify_mode(l).mode, NOTIFY_DIRECT);
+	assert_int_equal(listener_notify_mode(l).setting, NOTIFY_AUTO);
+	pulse_of(1, "N\tticker\tauto\t3\t70\t2\n");
+	pulse_of(1, "");
+	assert_int_equal(listener_notify_mode(l).mode, NOTIFY_TICKER);
+	assert_int_equal(listener_notify_mode(l).period_ms, 2);
+	pulse_of(2, "");
+	assert_int_equal(listener_notify_mode(l).mode, NOTIFY_DIRECT);
+	assert_int_equal(listener_notify_mode(l).period_ms, 0);
+	pulse_of(3, "N\tnever\tauto\t3\t70\t2\n");
+	assert_int_equal(listener_notify_mode(l).mode, NOTIFY_DIRECT);
+	assert_int_equal(counts().bad, 1);
+}
+
 /* The notification was lost: the pulse tells the version. */
 static void the_pulse_heals(void **arg)
 {
@@ -1302,6 +1321,7 @@ int main(void)
 		T(twins_pings_and_pongs),
 		T(policies_come_with_the_snapshot),
 		T(another_version_is_read),
+		T(the_pulse_tells_the_notify_mode),
 		T(the_pulse_heals),
 		T(policies_after_a_reconnect),
 		T(policies_that_are_not_understood),

@@ -384,6 +384,24 @@ static void lines_of_policies(void **arg)
 	assert_int_equal(line.policy, POLICY_SUM);
 }
 
+static void lines_of_notify_modes(void **arg)
+{
+	enum notify_mode mode;
+
+	(void)arg;
+	one("N\tticker\tauto\t200\t980\t20\n");
+	assert_int_equal(line.type, LINE_NOTIFY);
+	assert_int_equal(line.notify.mode, NOTIFY_TICKER);
+	assert_int_equal(line.notify.setting, NOTIFY_AUTO);
+	assert_int_equal(line.notify.members, 200);
+	assert_int_equal(line.notify.changes_per_s, 980);
+	assert_int_equal(line.notify.period_ms, 20);
+	one("N\tdirect\tdirect\t0\t0\t2\n");
+	assert_int_equal(line.notify.mode, NOTIFY_DIRECT);
+	assert_false(notify_mode_parse("Ticker", &mode));
+	assert_false(notify_mode_parse("", &mode));
+}
+
 static const char *const good_lines[] = {
 	"D\t2\t-\t0\tX\n",
 	"d\t0\tX\n",
@@ -393,6 +411,7 @@ static const char *const good_lines[] = {
 	"H\t" E2 "\t" I2 "\t99\tar\n",
 	"A\t" E2 "\t" I2 "\t99\t-\t3\tfedcba9876543210\n",
 	"V\t99\n",
+	"N\tticker\tauto\t200\t980\t20\n",
 	"Y\tdevice\tlatest\tCustom:*\n",
 };
 #define GOOD_LINES (sizeof(good_lines) / sizeof(good_lines[0]))
@@ -623,6 +642,7 @@ int main(void)
 		cmocka_unit_test(line_of_a_device),
 		cmocka_unit_test(line_of_a_mailbox),
 		cmocka_unit_test(lines_of_entities),
+		cmocka_unit_test(lines_of_notify_modes),
 		cmocka_unit_test(lines_of_policies),
 		cmocka_unit_test(damaged_lines),
 		cmocka_unit_test(bad_lines),

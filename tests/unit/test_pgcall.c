@@ -37,7 +37,7 @@ static char *encoded(const struct db_request *req)
 	struct pgcall call;
 	struct buf b = {0};
 	const char *name, *want;
-	char number[8];
+	char number[16];
 
 	pgcall_encode(req, &call);
 	name = strstr(call.sql, "pgdevstate.") + strlen("pgdevstate.");
@@ -93,6 +93,8 @@ static void test_other_calls(void **state)
 	expect_call(&req, "tick(02:00:00:00:00:01, " U1 ", " U2 ", -)");
 	req.token = (struct uuid){U3};
 	expect_call(&req, "tick(02:00:00:00:00:01, " U1 ", " U2 ", " U3 ")");
+	req.op = DB_RELAY;
+	expect_call(&req, "relay(02:00:00:00:00:01, " U1 ", " U2 ", " U3 ")");
 	req.op = DB_PING;
 	req.nonce = -5;
 	expect_call(&req, "ping(02:00:00:00:00:01, " U1 ", " U2 ", -5, -)");
@@ -117,6 +119,9 @@ static void test_other_calls(void **state)
 	expect_call(&req, "set_policy(mailbox, *@d, sum)");
 	req.policy = NULL;
 	expect_call(&req, "clear_policy(mailbox, *@d)");
+	req.op = DB_NOTIFY_MODE;
+	req.notify_mode = "ticker";
+	expect_call(&req, "set_notify_mode(ticker)");
 }
 
 static void test_a_beat(void **state)
@@ -257,6 +262,7 @@ static void test_other_answers(void **state)
 	static const char *const publish[] = {"8", "99", "2"}, *const leave[] = {"9"};
 	static const char *const tick[] = {U2, "02:00:00:00:00:09", "12", "1", "2", "0.25"};
 	static const char *const nobody[] = {NULL, NULL, NULL, NULL, NULL, NULL};
+	static const char *const relay[] = {"20", "7"};
 	struct db_result out = decoded(DB_PUBLISH, 3, publish);
 
 	(void)state;
@@ -278,6 +284,11 @@ static void test_other_answers(void **state)
 	assert_true(out.ok);
 	assert_false(out.tick.has_coordinator);
 	assert_string_equal(out.tick.token.text, "");
+	out = decoded(DB_RELAY, 2, relay);
+	assert_true(out.ok);
+	assert_int_equal(out.relay.period_ms, 20);
+	assert_int_equal(out.relay.sent, 7);
+	assert_false(decoded(DB_RELAY, 2, nobody).ok);
 	assert_true(decoded(DB_PING, 1, leave).ok);
 	assert_true(decoded(DB_READ_ROWS, 1, NULL).ok);
 }
