@@ -17,8 +17,7 @@
 
 #include "db.h"
 
-#define RELAY_REST_US INT64_C(1000) /* of the session, for other requests, between two \
-									 */
+#define RELAY_REST_US  INT64_C(1000)   /* between two, for other requests */
 #define RELAY_ERROR_US INT64_C(100000) /* pause after an error */
 
 struct ticker {
