@@ -164,8 +164,8 @@ flow: all ## real daemons on a private PostgreSQL (T='tests/flow/x.t ...', VALGR
 	@$(MAKE) --no-print-directory bench-build $(B)/bench/test_samples
 	@$(MAKE) --no-print-directory SAN=1 B=$(B)/san all $(B)/san/diff
 	@B=$(B) tests/run flow
-chaos: all ## faults on real daemons and servers, a table (SEED=N, ONLY='3 7', MIX=N, SHORT=1, LIST=1)
-	@B=$(B) SHORT=$(SHORT) SEED=$(SEED) ONLY='$(ONLY)' MIX=$(MIX) LIST=$(LIST) tests/run chaos
+chaos: all ## faults on real daemons and servers, a table (SEED=N, ONLY='3 7', MIX=N, SHORT=1, LIST=1, NOTIFY=ticker)
+	@B=$(B) NOTIFY=$(NOTIFY) SHORT=$(SHORT) SEED=$(SEED) ONLY='$(ONLY)' MIX=$(MIX) LIST=$(LIST) tests/run chaos
 check-asterisk: all ## tests with real Asterisk servers, in a root made for it (T='...'; as root)
 	@scripts/deps asterisk
 	@$(MAKE) --no-print-directory module-in-root

@@ -7,6 +7,7 @@
 #   SEED=N     the same faults on the same victims (not the same moments)
 #   ONLY='3 7' these faults, by number;  LIST=1 shows the numbers
 #   MIX=N      N mixes of faults that overlap, drawn at random, and nothing else
+#   NOTIFY=ticker   changes are told by the ticker (or direct, auto)
 #   B=DIR      the daemons there, with or without sanitizers (build)
 #
 # tests/chaos/lib/Chaos: World.pm makes namespaces, disks, servers and nodes; Load.pm says random

@@ -209,6 +209,7 @@ SH
     $here->start;
     $here->psql_in('postgres', 'create database pgdevstate');
     $here->migrate;
+    $here->psql("select pgdevstate.set_notify_mode('$ENV{NOTIFY}')") if $ENV{NOTIFY};
     return $here;
 }
 
