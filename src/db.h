@@ -20,7 +20,6 @@ enum db_op {
 	DB_LISTEN,
 	DB_PUBLISH,
 	DB_TICK,
-	DB_RELAY,
 	DB_LEAVE,
 	DB_PING,
 	DB_READ_ROWS, /* these four run on a short-lived second session */
@@ -29,6 +28,7 @@ enum db_op {
 	DB_READ_POLICIES,
 	DB_POLICY,      /* set or clear one, on the main session: for administrators */
 	DB_NOTIFY_MODE, /* set it: likewise */
+	DB_RELAY,
 	DB_OPS
 };
 const char *db_op_name(enum db_op op); /* "register", ... */

@@ -298,8 +298,9 @@ static void ask_in_session(struct node *n)
 		ask_leave, ask_ping, ask_policy, ask_tick, ask_relay, ask_publish};
 
 	if (lease_may_write(&n->lease)) {
-		/* tick() and relay() alone would keep a slow session busy, and starve the beat */
-		if (n->asked == DB_RELAY && !n->leaving && ask_publish(n))
+		/* tick() and relay() alone would keep a slow session busy, and the beats late */
+		if ((n->asked == DB_RELAY || n->asked == DB_TICK) && !n->leaving &&
+			ask_publish(n))
 			return;
 		for (size_t i = 0; i < sizeof(due) / sizeof(due[0]) && !due[i](n); i++)
 			;

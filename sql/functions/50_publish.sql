@@ -74,8 +74,9 @@ begin
 		where t.state <> excluded.state or t.held <> excluded.held;
 		if found then
 			changed := 1;
-			insert into pgdevstate.change (site, entity_id, incarnation, from_seq, to_seq, chunk, chunks, at, payload)
+			insert into pgdevstate.change (site, entity_id, incarnation, from_seq, to_seq, chunk, chunks, at, told, payload)
 			values (v_site, p_entity_id, p_incarnation, seq - 1, seq, 1, 1, v_now,
+				(select not s.ticker from pgdevstate.site s where s.site = v_site), -- asked here, as in write_change()
 				pg_catalog.concat_ws(e'\t', '1', 'C', v_site, p_entity_id, p_incarnation, seq - 1, seq, '1', '1',
 					case when v_reporting then 'ar' else 'a' end, '-', '0', clock_us) || e'\nD\t' || p_states[1]
 				|| case when p_device_held[1] then e'\th\t' else e'\t-\t' end

@@ -27,9 +27,10 @@ my %arguments = (
     'core show hint' => '1@default', 'core set debug' => '1', 'core set verbose' => '2', 'console dial' => 'say@default',
     'devstate show' => 'Custom:x', 'devstate change' => 'Custom:x RINGING', 'devstate remove' => 'Custom:gone',
     'mailbox show' => '1000', 'mailbox set' => '1000 2', 'mailbox remove' => '1000', 'dialplan show' => 'default',
+    'cluster notify' => 'auto',
     'policy set' => 'device Custom:none latest', 'policy clear' => 'device Custom:none',
 );
-$pg->psql('grant execute on function pgdevstate.set_policy, pgdevstate.clear_policy to pgdevstate_node');
+$pg->psql('grant execute on function pgdevstate.set_policy, pgdevstate.clear_policy, pgdevstate.set_notify_mode to pgdevstate_node');
 my @commands = @{ $a->json('help') };
 cmp_ok(scalar @commands, '>=', 25, 'help lists the commands');
 my $help = $a->ok_console('help');
