@@ -4,7 +4,8 @@ use Lint;
 
 my @options = qw(--quiet --std=c11 --error-exitcode=1 --inline-suppr -j 2
     --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -Isrc
-    --include=tests/lint/cppcheck.h -D_GNU_SOURCE -DPGDEVSTATE_VERSION="x" -DPGDEVSTATE_CONF="x");
+    --include=tests/lint/cppcheck.h -D_GNU_SOURCE -DPGDEVSTATE_VERSION="x" -DPGDEVSTATE_CONF="x"
+    -DASTERISK_BUILT_FOR="22.0.0" -DASTERISK_MAJOR=22);
 tool_accepts('cppcheck', 'cppcheck', '--enable=warning,performance,portability', @options, 'src');
 
 # Text files, by their first line.
