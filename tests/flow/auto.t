@@ -7,7 +7,7 @@ BEGIN {
     if (!$^C && !$ENV{AUTO_INSIDE}) {
         $ENV{AUTO_INSIDE} = 1;
         my @ways = ([qw(unshare -n)], [qw(unshare -n -U --map-current-user)],
-            [qw(sudo -n -E unshare -n setpriv), "--reuid=$>", '--regid=' . $) + 0, '--init-groups']);
+            [qw(sudo -n -E unshare -n setpriv), "--reuid=$>", '--regid=' . ($) + 0), '--init-groups']);
         for my $way (@ways) {
             next if system('sh', '-c', '"$@" 2>/dev/null >&2', 'try', @$way, 'true');
             exec(@$way, $^X, '-Itests/flow/lib', $0, @ARGV) or die "unshare: $!";
