@@ -65,6 +65,7 @@ struct listener {
 	bool connected;
 	bool want_all, want_heads; /* not yet read since connected */
 	bool want_policies;        /* another version was told of */
+	bool want_some;            /* some peer may be wanted: else nobody is looked at */
 	bool policies_seen;        /* by the read under way */
 	int64_t policy_version;
 	bool own; /* own rows are to be compared */
@@ -145,7 +146,9 @@ static void peer_remove(struct listener *l, struct peer *p)
 
 static struct peer *peer_at(struct listener *l, int i)
 {
-	return peer_of(l, &cache_entity_at(l->cache, i)->id);
+	struct cache_entity *e = cache_entity_at(l->cache, i);
+
+	return e->listener ? e->listener : peer_of(l, &e->id);
 }
 
 static bool peer_is_waiting(const struct listener *l, const struct peer *p)
@@ -176,6 +179,7 @@ static void peer_want(struct listener *l, struct peer *p, enum want want)
 		p->known = false;
 	if (p->want < want)
 		p->want = want;
+	l->want_some = true;
 }
 
 static void peer_gap(struct listener *l, struct peer *p, const char *what)
@@ -671,7 +675,7 @@ bool listener_next_read(struct listener *l, struct db_request *req)
 		read_is(l, req, READING_POLICIES, DB_READ_POLICIES, NULL);
 		return true;
 	}
-	for (int i = 0; i < cache_entities(l->cache); i++) {
+	for (int i = 0; l->want_some && i < cache_entities(l->cache); i++) {
 		struct peer *p = peer_at(l, i);
 
 		if (p->want == WANT_ROWS) {
@@ -686,6 +690,7 @@ bool listener_next_read(struct listener *l, struct db_request *req)
 			return true;
 		}
 	}
+	l->want_some = false;
 	return false;
 }
 
@@ -821,6 +826,7 @@ static void rows_done(struct listener *l, struct peer *p)
 		own_missing(l, p);
 		/* still to be compared: it was cut, or wanted while this was under way */
 		p->want = l->own ? WANT_ROWS : WANT_NOTHING;
+		l->want_some = true;
 		return;
 	}
 	if (!p->seen && told) { /* it came into being behind the snapshot */
@@ -828,6 +834,7 @@ static void rows_done(struct listener *l, struct peer *p)
 		p->overflowed = false;
 		p->known = false;
 		p->want = WANT_ROWS;
+		l->want_some = true;
 		return;
 	}
 	if (!p->seen) {
@@ -835,6 +842,7 @@ static void rows_done(struct listener *l, struct peer *p)
 		return;
 	}
 	p->want = p->known ? WANT_NOTHING : WANT_ROWS;
+	l->want_some = true;
 	peer_flush(l, p);
 }
 
