@@ -8,13 +8,14 @@
 #   ROUNDS=5       rounds of each figure
 #   WAYS='direct'  how changes are told in fan-out: direct, ticker, auto (where the schema has setting
 #                  notify_mode, direct and ticker; else direct is all there is)
+#   LISTENERS='50 200', ROWS=1000000    sizes of cases 3 and 4
 #   JSON=FILE      where the figures go (build/bench.json)
 use lib 'tests/bench/lib', 'tests/flow/lib';
 use Flow;
 use Bench::Corosync ();
 use Bench::Figures  qw(median spread number verdict table);
 use Bench::Helper   ();
-use List::Util      qw(sum0);
+use List::Util      qw(min sum0);
 use POSIX           qw(strftime);
 use Time::HiRes     qw(time sleep);
 
@@ -197,7 +198,7 @@ sub ways {
 
 sub fan_out {
     my @ways = ways();
-    my @listeners = $quick ? (10, 50) : (10, 50, 200, 400);
+    my @listeners = split ' ', $ENV{LISTENERS} // ($quick ? '10 50' : '10 50 200 400');
     for my $way (@ways) {
         for my $nodes (@listeners) {
             swarm($way, $nodes, [ 100, 1000 ], $way eq $ways[-1]);
@@ -218,7 +219,7 @@ sub swarm {
     for my $rate (@$rates) {
         my $name = "$nodes listeners, $rate changes/s, $way";
         my (@took, @busy);
-        for my $round (1 .. ($quick ? 1 : 3)) {
+        for my $round (1 .. ($quick ? 1 : min($rounds, 3))) {
             my $busy = server_seconds();
             my $f = $swarm->ask('paced', $rate, $ms);
             $f->{behind_ms} = 0 if $f->{behind_ms} < 0;
@@ -247,7 +248,7 @@ sub copy_seconds {
 }
 
 sub join_cases {
-    for my $n ($quick ? (10_000, 100_000) : (10_000, 100_000, 1_000_000)) {
+    for my $n (split ' ', $ENV{ROWS} // ($quick ? '10000 100000' : '10000 100000 1000000')) {
         my $db = filled($n);
         my ($link, @nodes) = link_path($db);
         my $joiner = bench_node("joiner$n", $db);
