@@ -8,14 +8,6 @@
 
 #include "mem.h"
 
-#define CHUNK_BITS 14 /* units of a chunk */
-#define CHUNK      (1u << CHUNK_BITS)
-
-void *slab_at(const struct slab *s, uint32_t piece)
-{
-	return s->chunks[piece >> CHUNK_BITS] + (size_t)(piece & (CHUNK - 1)) * SLAB_UNIT;
-}
-
 static uint32_t units_of(size_t bytes)
 {
 	assert(bytes > 0 && bytes <= SLAB_MOST_BYTES);
@@ -26,12 +18,12 @@ static void chunk_new(struct slab *s)
 {
 	uint32_t n = s->nchunks;
 
-	assert(n < UINT32_MAX >> CHUNK_BITS);
+	assert(n < UINT32_MAX >> SLAB_CHUNK_BITS);
 	if ((n & (n - 1)) == 0) /* the table grows at 0, 1, 2, 4, 8, ... */
 		s->chunks = mem_realloc(s->chunks, (n ? 2 * (size_t)n : 1) * sizeof(char *));
-	s->chunks[n] = mem_alloc((size_t)CHUNK * SLAB_UNIT);
+	s->chunks[n] = mem_alloc((size_t)SLAB_CHUNK * SLAB_UNIT);
 	s->nchunks++;
-	s->left = n ? CHUNK : CHUNK - 1; /* number 0 stands for none */
+	s->left = n ? SLAB_CHUNK : SLAB_CHUNK - 1; /* number 0 stands for none */
 }
 
 uint32_t slab_take(struct slab *s, size_t bytes)
@@ -46,7 +38,7 @@ uint32_t slab_take(struct slab *s, size_t bytes)
 	}
 	if (s->left < units)
 		chunk_new(s); /* what was left of the last one is too small to be missed */
-	piece = (s->nchunks << CHUNK_BITS) - s->left;
+	piece = (s->nchunks << SLAB_CHUNK_BITS) - s->left;
 	s->left -= units;
 	return piece;
 }

@@ -22,7 +22,16 @@ struct slab { /* all zero: empty */
 /* Zeroed. Never 0, which stands for none. */
 uint32_t slab_take(struct slab *s, size_t bytes);
 void slab_give(struct slab *s, uint32_t piece, size_t bytes); /* as many as were taken */
-void *slab_at(const struct slab *s, uint32_t piece);
 void slab_clear(struct slab *s); /* all pieces are gone; usable again afterwards */
+
+#define SLAB_CHUNK_BITS 14 /* units of a chunk */
+#define SLAB_CHUNK      (1u << SLAB_CHUNK_BITS)
+
+/* Here, because whoever walks millions of pieces does little else. */
+static inline void *slab_at(const struct slab *s, uint32_t piece)
+{
+	return s->chunks[piece >> SLAB_CHUNK_BITS] +
+		   (size_t)(piece & (SLAB_CHUNK - 1)) * SLAB_UNIT;
+}
 
 #endif
