@@ -198,7 +198,7 @@ sub ways {
 
 sub fan_out {
     my @ways = ways();
-    my @listeners = split ' ', $ENV{LISTENERS} // ($quick ? '10 50' : '10 50 200 400');
+    my @listeners = split ' ', $ENV{LISTENERS} // ($quick ? '50' : '10 50 200 400');
     for my $way (@ways) {
         for my $nodes (@listeners) {
             swarm($way, $nodes, [ 100, 1000 ], $way eq $ways[-1]);
@@ -248,7 +248,7 @@ sub copy_seconds {
 }
 
 sub join_cases {
-    for my $n (split ' ', $ENV{ROWS} // ($quick ? '10000 100000' : '10000 100000 1000000')) {
+    for my $n (split ' ', $ENV{ROWS} // ($quick ? '100000' : '10000 100000 1000000')) {
         my $db = filled($n);
         my ($link, @nodes) = link_path($db);
         my $joiner = bench_node("joiner$n", $db);
