@@ -34,6 +34,7 @@ grant execute on function
 	pgdevstate.schema_version(),
 	pgdevstate.register(macaddr, uuid, text, text, int, text, text, int, uuid, bigint, uuid),
 	pgdevstate.resume(macaddr, uuid, bigint, text, text, int, text),
+	pgdevstate.publish_device(macaddr, uuid, uuid, text, int, boolean, bigint),
 	pgdevstate.publish(macaddr, uuid, uuid, text[], int[], boolean[], bigint[], text[], text[], int[], int[], int[],
 		boolean[], bigint[], boolean, boolean),
 	pgdevstate.tick(macaddr, uuid, uuid, uuid),

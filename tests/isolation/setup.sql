@@ -45,6 +45,12 @@ language sql set client_min_messages = error as $$
 		array[false], array[0::bigint], '{}', '{}', '{}', '{}', '{}', '{}', '{}', p_force) p
 	where t.name = p_name
 $$;
+create function iso.publish_device(p_name text, p_device text, p_state int) returns text
+language sql set client_min_messages = error as $$
+	select format('seq %s, %s changed', p.seq, p.changed)
+	from iso.token t, pgdevstate.publish_device(iso.id(p_name), iso.run(1), t.session, p_device, p_state, false, 0) p
+	where t.name = p_name
+$$;
 create function iso.tick(p_name text) returns text
 language sql set client_min_messages = error as $$
 	-- somebody has looked all the time, however slow this machine is

@@ -194,18 +194,25 @@ select throws_ok($$select pgdevstate.publish('02:00:00:00:00:0e', gen_random_uui
 	'PD006', null, 'an entity that is not there');
 select throws_ok($$select pgdevstate.publish(null, null, null, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')$$, 'PD006', null, 'nobody');
 
--- One device alone goes a shorter way to the same end. The same words on two entities, one of them
--- always the long way (it says whether it reports, which is no news): all is the same.
+-- publish_device() is publish() of one device, another way. The same words on two entities, one way
+-- each: all is the same.
 insert into node (name, id) values ('short', '02:00:00:00:00:0d'), ('long', '02:00:00:00:00:0e');
 select pg_temp.begin_run('short'), pg_temp.begin_run('long') \g /dev/null
 create function pg_temp.one(p_name text, p_device text, p_state int, p_held boolean, p_age bigint) returns text
-language sql as $$
-	select concat_ws(' ', r.seq, r.changed, r.clock_us is not null)
-	from pg_temp.node n
-	cross join lateral pgdevstate.publish(n.id, n.incarnation, n.session,
-		array[p_device], array[p_state], array[p_held], array[p_age], '{}', '{}', '{}', '{}', '{}', '{}', '{}',
-		false, case p_name when 'long' then false end) r
-	where n.name = p_name
+language plpgsql as $$
+declare
+	n record;
+	r record;
+begin
+	select * into n from pg_temp.node where name = p_name;
+	if p_name = 'long' then
+		select * into r from pgdevstate.publish(n.id, n.incarnation, n.session, array[p_device], array[p_state], array[p_held],
+			array[p_age], '{}', '{}', '{}', '{}', '{}', '{}', '{}');
+	else
+		select * into r from pgdevstate.publish_device(n.id, n.incarnation, n.session, p_device, p_state, p_held, p_age);
+	end if;
+	return concat_ws(' ', r.seq, r.changed, r.clock_us is not null);
+end
 $$;
 -- what is left of it: the head, the rows, the last change and its age as told
 create function pg_temp.left_by(p_name text) returns text
@@ -219,6 +226,7 @@ language sql as $$
 	from pgdevstate.entity e join pgdevstate.heartbeat h using (site, entity_id)
 	where e.entity_id = pg_temp.id(p_name)
 $$;
+select setseed(0.17) \g /dev/null
 create temp table word_said as
 select n, 'dev' || trunc(random() * 5) as device, trunc(random() * 10)::int - 1 as state, random() < 0.2 as held,
 	(array[0, 1, 5000000, -7, 9223372036854775807])[1 + trunc(random() * 5)::int] as age
@@ -251,6 +259,11 @@ select set_eq($$select seq from pgdevstate.entity where entity_id = pg_temp.id('
 update pgdevstate.entity set session = gen_random_uuid() where entity_id = pg_temp.id('short');
 select throws_ok($$select pg_temp.one('short', 'dev1', 1, false, 0)$$, 'PD001', null, 'short way: another session');
 select throws_ok($$select pg_temp.one('short', 'dev1', 9, false, 0)$$, 'PD001', null, '... comes before a bad state');
+update pgdevstate.entity set session = (select session from node where name = 'short') where entity_id = pg_temp.id('short');
+select throws_ok(format('select pg_temp.one(%L, %s, %s, %s, %s)', 'short', d, s, h, a), 'PD004', null, format('short way: refused is %s %s %s %s', d, s, h, a))
+from (values ('''dev1''', '9', 'false', '0'), ('''dev1''', '-2', 'false', '0'), ('''''', '1', 'false', '0'), ('null', '1', 'false', '0'),
+	('''dev1''', 'null', 'false', '0'), ('''dev1''', '1', 'null', '0'), ('''dev1''', '1', 'false', 'null'), ('e''a\tb''', '1', 'false', '0'),
+	('repeat(''x'', 256)', '1', 'false', '0')) v(d, s, h, a);
 
 -- does not wait for a standby
 begin;
