@@ -75,27 +75,27 @@ $(B)/sql-files: FORCE
 
 # The Asterisk module, and its parts that need no Asterisk: those are tested with the rest.
 MOD_PURE = mod_map mod_line mod_filter mod_options mod_queue mod_facts mod_boxes mod_members \
-	mod_pace mod_session
+	mod_pace mod_session mod_version
 MOD_BASE = state entity_id utf8 clock pattern
 MOD_AST = $(filter-out $(MOD_PURE:%=src/module/%.c),$(wildcard src/module/*.c))
 MOD_OBJ = $(MOD_AST:src/module/%.c=$(B)/module/ast/%.o) $(MOD_PURE:%=$(B)/module/%.o) \
 	$(MOD_BASE:%=$(B)/module/%.o)
 ASTERISK_INCLUDE ?= /usr/include
-ASTERISK_RELEASE ?= $(shell asterisk -V 2>/dev/null | sed -n 's/^Asterisk //p')
+ASTERISK_RELEASE ?= $(shell asterisk -V 2>/dev/null | sed -nE 's!^Asterisk (GIT-|certified[-/])*!!p')
 ASTERISK_MODDIR ?= /usr/lib/$(shell $(CC) -print-multiarch)/asterisk/modules
 MOD_COMPILE = $(CC) -D_GNU_SOURCE -Isrc -Isrc/module $(CPPFLAGS) $(CFLAGS) \
 	$(if $(SAN),-fsanitize=address -fno-omit-frame-pointer) -fPIC -fvisibility=hidden \
 	-ffunction-sections -MMD -MP
 MOD_AST_COMPILE = $(MOD_COMPILE) -isystem $(ASTERISK_INCLUDE) $(subst c11,gnu11,$(WARN)) -Wno-unused-parameter \
 	-DAST_MODULE='"res_pgdevstate"' -DAST_MODULE_SELF_SYM=__internal_res_pgdevstate_self \
-	-DASTERISK_MAJOR=$(firstword $(subst ., ,$(ASTERISK_RELEASE))) \
+	-DASTERISK_MAJOR=$(firstword $(subst -, ,$(subst ., ,$(ASTERISK_RELEASE)))) \
 	-DASTERISK_BUILT_FOR='"$(ASTERISK_RELEASE)"'
 .PHONY: module module-install module-needs
 module: module-needs $(B)/res_pgdevstate.so ## res_pgdevstate.so for Asterisk (ASTERISK_INCLUDE=DIR, ASTERISK_RELEASE=22.10.1)
 module-needs:
 	@test -e $(ASTERISK_INCLUDE)/asterisk/devicestate.h || { echo "make module: there are no headers \
 	of Asterisk in $(ASTERISK_INCLUDE): install asterisk-dev, or say ASTERISK_INCLUDE=DIR" >&2; exit 1; }
-	@case '$(ASTERISK_RELEASE)' in [1-9][0-9].*) ;; *) echo "make module: which Asterisk? There is no \
+	@case '$(ASTERISK_RELEASE)' in [1-9][0-9].* | [1-9][0-9]-*) ;; *) echo "make module: which Asterisk? There is no \
 	asterisk program to ask (it said '$(ASTERISK_RELEASE)'): say ASTERISK_RELEASE=22.10.1" >&2; exit 1;; esac
 $(B)/res_pgdevstate.so: $(MOD_OBJ)
 	@echo '  link    $@'

@@ -23,6 +23,7 @@
 #include "mod_sweep.h"
 #include "mod_tables.h"
 #include "mod_tps.h"
+#include "mod_version.h"
 #include "mod_voicemail.h"
 
 #define PURGE_PACED_MS 3000 /* then unpaced: nobody waits for ever for an unload */
@@ -35,8 +36,7 @@ static bool is_built_for_this(void)
 {
 	const char *running = ast_get_version();
 
-	if (atoi(running) == ASTERISK_MAJOR ||
-		(strncmp(running, "GIT-", 4) == 0 && atoi(running + 4) == ASTERISK_MAJOR))
+	if (version_major(running) == ASTERISK_MAJOR)
 		return true;
 	ast_log(LOG_ERROR,
 		"res_pgdevstate.so was built for Asterisk " ASTERISK_BUILT_FOR ", this is %s: "
