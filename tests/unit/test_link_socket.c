@@ -92,6 +92,7 @@ static void test_slow_reader(void **state)
 	struct world *w = *state;
 	struct node *n = w->f->app.node;
 	struct cache_entity *b = fake_member(n, "01:23:45:67:89:ac", "server2", "host2");
+	struct link_status status;
 	char name[80];
 	struct peer p;
 	int lines = 0;
@@ -104,7 +105,10 @@ static void test_slow_reader(void **state)
 	put(&p, "hello\t1\t-\tpbx\t1.0\twatch\n");
 	wait_until(w, count(w) == 1);
 	for (int i = 0; i < 1000; i++)
-		turn(w); /* it does not read: what waits for it is bounded */
+		turn(w);
+	/* it does not read: what has no room is not even made */
+	links_status(world_links(w), 0, &status);
+	assert_true(status.waiting > 5000);
 	told(w, &p, "\nbegin\n");
 	wait_until(w, (peer_hear(&p), strstr(buf_str(&p.in), "\nend\n")));
 	for (const char *at = buf_str(&p.in); (at = strstr(at, "device\tINUSE")); at++)
