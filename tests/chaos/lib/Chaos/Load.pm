@@ -308,7 +308,8 @@ sub node_disagrees {
         keys_that_differ({ map { $_ => $stats->{$_} } qw(phase unsent), keys %own }, { phase => 'ready', unsent => 0, %own });
 }
 
-# What a telephone server was told: each other entity's devices, and mailboxes that are not its own.
+# What a telephone server was told: each other entity's devices, and those that the console of its
+# node said in its name; never its own. And each mailbox, unless it may be its own word.
 sub pbx_disagrees {
     my ($look, $name) = @_;
     my $pbx = $look->{pbx}{$name} or return;
@@ -319,13 +320,14 @@ sub pbx_disagrees {
         my ($id, $device) = split /\t/, $key;
         $has{ ($sql->{ids}{$id} // $id) . " $device" } = $pbx->{told}{devices}{$key};
     }
-    for my $who (grep { $_ ne $name } map {/^devices\t(.*)/} keys %$sql) {
-        $want{"$who $_"} = $sql->{"devices\t$who"}{$_} for keys %{ $sql->{"devices\t$who"} };
+    for my $who (map {/^devices\t(.*)/} keys %$sql) {
+        my $said = $sql->{"devices\t$who"};
+        $want{"$who $_"} = $said->{$_} for grep { $who ne $name || !is_pbx_key($_) } keys %$said;
     }
     my ($told, $own) = ($pbx->{told}{mailboxes}, $look->{all}{$name}{mailboxes});
     for my $key (keys %{ $sql->{mailboxes} // {} }) {
         my $value = $sql->{mailboxes}{$key};
-        $mailboxes{$key} = $value if exists $told->{$key} || ($own->{$key} // '') ne $value;
+        $mailboxes{$key} = $value if exists $told->{$key} || !is_pbx_key($key) || ($own->{$key} // '') ne $value;
     }
     return map {"its telephone server: $_"} keys_that_differ(\%has, \%want), keys_that_differ($told, \%mailboxes);
 }
