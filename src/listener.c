@@ -31,8 +31,11 @@ enum reading {
 
 /* Notifications that wait for a load; beyond this they are dropped and read again. */
 #define MOST_WAITING_BYTES (8u * 1024 * 1024)
-/* Pulses that a living entity may be behind what we know before its rows are read. */
-#define MOST_BEHIND 4
+/* Pulses for which a living entity may be behind what we know before its rows are read;
+ * not all of them need to speak of it: in a large cluster few do. */
+#define MOST_BEHIND 3
+/* Own publishes whose echo may still come: what a ticker has not told yet. */
+#define MOST_ECHOES 1024
 
 struct waiting {
 	STAILQ_ENTRY(waiting) link;
@@ -50,7 +53,8 @@ struct peer {
 	bool seen;                /* mentioned by the read under way */
 	bool overflowed;          /* waiting notifications were dropped */
 	int part;                 /* chunks of the publish after head.seq that were applied */
-	int behind;               /* pulses in a row that say less than we know */
+	int64_t clock_us;         /* of the change that was applied last; 0: it was read */
+	int64_t behind;           /* the pulse that said less than we know; 0: none did */
 	int64_t pulse_seq;        /* known when the pulse before this one came */
 	int64_t last_pulse_seq;   /* known when the newest pulse came */
 	struct payload_head told; /* JOURNAL: the head that came with it */
@@ -68,11 +72,12 @@ struct listener {
 	bool want_some;            /* some peer may be wanted: else nobody is looked at */
 	bool policies_seen;        /* by the read under way */
 	int64_t policy_version;
-	bool own; /* own rows are to be compared */
+	bool own;                           /* own rows are to be compared */
+	int64_t own_clocks_us[MOST_ECHOES]; /* by seq: what publish() answered; 0: unknown */
 	bool loaded_once;
 	enum reading reading;
 	struct entity_id reading_entity;
-	int64_t pulse;
+	int64_t pulse, pulses; /* its number; how many were heard */
 	struct payload_notify notify_mode;
 	size_t waiting_bytes;
 	struct listener_counts counts;
@@ -121,6 +126,7 @@ static void peer_rest(struct listener *l, struct peer *p)
 	p->loaded = 0;
 	p->overflowed = false;
 	p->part = 0;
+	p->clock_us = 0;
 	p->behind = 0;
 	p->want = WANT_NOTHING;
 }
@@ -239,10 +245,10 @@ static void peer_head(struct listener *l, struct peer *p, const struct payload_h
 	e->head.incarnation = head->incarnation;
 	e->head.seq = head->seq;
 	p->part = 0;
+	p->clock_us = 0;
 	p->behind = 0;
 	p->known = true;
-	if (!e->self)
-		cache_entity_flags(l->cache, e, head->alive, head->reporting);
+	cache_entity_flags(l->cache, e, head->alive, head->reporting);
 }
 
 /* ---- lines ---- */
@@ -325,11 +331,28 @@ static void change_apply(struct listener *l, struct peer *p, const struct payloa
 		p->part = pl->chunk;
 	else
 		peer_head(l, p, &pl->head);
+	p->clock_us = pl->clock_us;
+}
+
+/*
+ * A change that was told before. The same once more says nothing; another one under its
+ * number: one of the two was forged, and by sums alone that may not be seen.
+ */
+static void change_again(struct listener *l, struct peer *p, const struct payload *pl)
+{
+	if (p->clock_us == 0 || p->clock_us == pl->clock_us) {
+		l->counts.older++;
+		return;
+	}
+	l->counts.gaps++;
+	peer_want(l, p, WANT_ROWS);
 }
 
 static void change_next(struct listener *l, struct peer *p, const struct payload *pl)
 {
-	if (pl->chunk == p->part + 1)
+	if (p->part > 0 && pl->clock_us != p->clock_us)
+		change_again(l, p, pl);
+	else if (pl->chunk == p->part + 1)
 		change_apply(l, p, pl);
 	else if (pl->chunk > p->part + 1)
 		peer_gap(l, p, "a chunk is missing");
@@ -362,6 +385,7 @@ static void change_incarnation(
 		known->incarnation = pl->head.incarnation;
 		known->seq = pl->from_seq;
 		p->part = 0;
+		p->clock_us = 0;
 		change_next(l, p, pl);
 		return;
 	}
@@ -373,15 +397,13 @@ static void peer_change(struct listener *l, struct peer *p, const struct payload
 {
 	const struct payload_head *known = &p->entity->head;
 
-	if (p->entity->self) {
-		peer_lines(l, p, pl);
-		if (pl->head.seq >= known->seq)
-			peer_head(l, p, &pl->head);
-	} else if (!p->known) {
+	if (!p->known) {
 		peer_want(l, p, WANT_ROWS);
 	} else if (!uuid_equal(&pl->head.incarnation, &known->incarnation)) {
 		change_incarnation(l, p, pl);
-	} else if (pl->head.seq <= known->seq) {
+	} else if (pl->head.seq == known->seq) {
+		change_again(l, p, pl);
+	} else if (pl->head.seq < known->seq) {
 		l->counts.older++;
 	} else if (pl->from_seq == known->seq) {
 		change_next(l, p, pl);
@@ -400,10 +422,12 @@ static void head_behind(
 		l->counts.older++; /* the pulse was made before the change that we have */
 		return;
 	}
-	if (p->behind++ == 0)
+	if (p->behind == 0) {
+		p->behind = l->pulses + 1;
 		l->counts.rewinds++;
+	}
 	if (!head->alive || !uuid_equal(&head->incarnation, &p->entity->head.incarnation) ||
-		p->entity->who.is_static || p->behind >= MOST_BEHIND)
+		p->entity->who.is_static || l->pulses + 1 - p->behind >= MOST_BEHIND)
 		peer_want(l, p, WANT_ROWS); /* else its owner is about to send it again */
 }
 
@@ -507,6 +531,7 @@ static void pulse_begin(struct listener *l, int64_t number)
 	if (number == l->pulse)
 		return; /* its second payload */
 	l->pulse = number;
+	l->pulses++;
 	l->notify_mode = (struct payload_notify){.mode = NOTIFY_DIRECT};
 	for (int i = 0; i < cache_entities(l->cache); i++) {
 		struct peer *p = peer_at(l, i);
@@ -545,6 +570,67 @@ static void listener_pulse(struct listener *l, const struct payload *pl)
 	l->cb.pulse(l->arg, &pl->head.entity, pl->number, pl->clock_us);
 }
 
+/* ---- our own words come back ---- */
+
+/* Did we publish that? The moment of a publish is known to who was told it: us, by its
+ * answer, and before its notification is out nobody else. */
+static bool own_is_genuine(
+	const struct listener *l, const struct payload_head *known, const struct payload *pl)
+{
+	return uuid_equal(&pl->head.incarnation, &known->incarnation) &&
+		   pl->head.seq <= known->seq && pl->head.seq > known->seq - MOST_ECHOES &&
+		   pl->clock_us != 0 &&
+		   pl->clock_us == l->own_clocks_us[pl->head.seq % MOST_ECHOES];
+}
+
+/* What comes before the answer waits for it. */
+static void own_change(struct listener *l, struct peer *p, const struct payload *pl,
+	const char *text, size_t len)
+{
+	const struct payload_head *known = &p->entity->head;
+
+	if (own_is_genuine(l, known, pl))
+		peer_lines(l, p, pl);
+	else if (uuid_equal(&pl->head.incarnation, &known->incarnation) &&
+			 pl->head.seq == known->seq + 1)
+		peer_wait(l, p, text, len);
+	else
+		l->counts.older++;
+}
+
+void listener_own_lease(struct listener *l, const struct uuid *incarnation, int64_t seq)
+{
+	struct peer *p = peer_of(l, &l->self);
+	struct payload_head *known = &p->entity->head;
+
+	peer_drop_waiting(l, p);
+	p->overflowed = false;
+	if (!uuid_equal(incarnation, &known->incarnation) || seq != known->seq)
+		memset(l->own_clocks_us, 0, sizeof(l->own_clocks_us));
+	known->incarnation = *incarnation;
+	known->seq = seq;
+}
+
+void listener_own_acked(struct listener *l, int64_t seq, int64_t clock_us)
+{
+	struct peer *p = peer_of(l, &l->self);
+	struct waiting_list came = STAILQ_HEAD_INITIALIZER(came);
+	struct waiting *w;
+
+	if (seq == p->entity->head.seq)
+		return; /* a beat */
+	p->entity->head.seq = seq;
+	l->own_clocks_us[seq % MOST_ECHOES] = clock_us;
+	p->overflowed = false;
+	STAILQ_CONCAT(&came, &p->waiting);
+	while ((w = STAILQ_FIRST(&came)) != NULL) {
+		STAILQ_REMOVE_HEAD(&came, link);
+		l->waiting_bytes -= w->len;
+		listener_apply(l, w->text, w->len);
+		free(w);
+	}
+}
+
 /* ---- notifications ---- */
 
 static void listener_change(
@@ -552,7 +638,11 @@ static void listener_change(
 {
 	struct peer *p = peer_of(l, &pl->head.entity);
 
-	if (!p->entity->self && peer_is_waiting(l, p)) {
+	if (p->entity->self) {
+		own_change(l, p, pl, text, len);
+		return;
+	}
+	if (peer_is_waiting(l, p)) {
 		peer_wait(l, p, text, len);
 		return;
 	}

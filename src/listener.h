@@ -56,6 +56,9 @@ void listener_set_self(struct listener *l, const struct entity_id *self);
  */
 void listener_connected(struct listener *l, bool own);
 void listener_compare_own(struct listener *l); /* own rows only, while connected */
+/* Our lease is this one. An echo is believed where publish() answered the same moment. */
+void listener_own_lease(struct listener *l, const struct uuid *incarnation, int64_t seq);
+void listener_own_acked(struct listener *l, int64_t seq, int64_t clock_us);
 /* What is known of an entity is void: its rows are read anew, unless they are our own. */
 void listener_forget(struct listener *l, const struct entity_id *id);
 /* It was nobody, in no database: nothing is left of it. */

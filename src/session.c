@@ -461,7 +461,7 @@ static void lease_granted(struct node *n, const struct db_lease *got)
 	node_reclaim(n);
 	cache_entity_flags(n->cache, n->self, true, n->report.reporting);
 	publisher_reporting_is(n->publisher, -1);
-	n->self->head.incarnation = n->lease.incarnation;
+	listener_own_lease(n->listener, &n->lease.incarnation, n->lease.seq);
 }
 
 static void got_lease(struct node *n, const struct db_result *res)
@@ -525,12 +525,18 @@ static void fenced(struct node *n, const struct db_result *res)
 	phase_set(n, NODE_REGISTERING);
 }
 
+static void acked(struct node *n, const struct db_result *res)
+{
+	lease_acked(&n->lease, res->seq);
+	listener_own_acked(n->listener, res->seq, res->clock_us);
+}
+
 /* A beat that went out beside the publisher, while own rows are compared. */
 static void got_bare_beat(struct node *n, const struct db_result *res)
 {
 	if (res->ok) {
 		n->fenced = false;
-		lease_acked(&n->lease, res->seq);
+		acked(n, res);
 		n->beat_us = n->now_us + beat_period_us(n);
 	} else if (strncmp(res->sqlstate, "PD", 2) == 0) {
 		fenced(n, res);
@@ -554,7 +560,7 @@ static void got_publish(struct node *n, const struct db_result *res)
 	switch (publisher_result(n->publisher, res, n->now_us)) {
 	case PUBLISH_DONE:
 		n->fenced = false;
-		lease_acked(&n->lease, res->seq);
+		acked(n, res);
 		node_clock(n, res->clock_us);
 		n->beat_us = n->now_us + beat_period_us(n);
 		break;

@@ -10,6 +10,8 @@
 
 /* For so long after a rewind old words may still be on their way. */
 #define LENIENT_US (5 * SECOND)
+/* Kinds of what may be forged. */
+#define FORGERIES 11
 
 static const char *const names[FAULT_KINDS] = {"cut", "cut_before", "cut_after",
 	"cut_read", "lose_answer", "late_request", "error", "note_lost", "note_twice",
@@ -123,20 +125,32 @@ static void begin_partition(struct sim *sim, struct fault *f)
 
 /* ---- a word that nobody said ---- */
 
+/* What it says is true, but not when it was said. */
+static bool forges_time_only(const struct fault *f)
+{
+	return f->a % FORGERIES >= 9;
+}
+
 static void forge_change(struct sim *sim, const struct fault *f,
 	const struct payload_head *head, int64_t from, const char *incarnation,
 	struct buf *out)
 {
 	int key = (int)(f->b % sim->plan.keys);
 	int entity = box_of_entity(sim, &head->entity);
+	/* long ago, or in a while */
+	int64_t at_us = sim->now_us + (f->b % 2 ? INT64_C(1700000030) * SECOND : 0);
 	char id[ENTITY_ID_TEXT];
 	struct value v = {
 		.state = (enum device_state)(f->b / 10 % STATE_COUNT), .held = true};
+	const struct value *row = model_row(
+		primary(sim)->model, &head->entity, KEY_DEVICE, key_name(KEY_DEVICE, key));
 
+	if (forges_time_only(f) && row)
+		v = *row;
 	sim->device_said[entity][key] |= device_bit(&v);
-	buf_addf(out, "1\tC\t1\t%s\t%s\t%lld\t%lld\t1\t1\ta\t-\t0\t%lld\nD\t%d\th\t0\t%s\n",
+	buf_addf(out, "1\tC\t1\t%s\t%s\t%lld\t%lld\t1\t1\ta\t-\t0\t%lld\nD\t%d\t%s\t0\t%s\n",
 		entity_id_print(&head->entity, id), incarnation, (long long)from,
-		(long long)from + 1, (long long)sim->now_us, (int)v.state,
+		(long long)from + 1, (long long)at_us, (int)v.state, v.held ? "h" : "-",
 		key_name(KEY_DEVICE, key));
 }
 
@@ -166,7 +180,7 @@ static void forge_text(struct sim *sim, const struct fault *f,
 	static const char other[] = "11111111-2222-4333-8444-555555555555";
 	char id[ENTITY_ID_TEXT];
 
-	switch (f->a % 9) {
+	switch (f->a % FORGERIES) {
 	case 0:
 		buf_adds(out, "1\tC\t1\tnonsense\n\nD\t99\n");
 		break;
@@ -190,6 +204,13 @@ static void forge_text(struct sim *sim, const struct fault *f,
 		break;
 	case 7:
 		forge_audit(head, out);
+		break;
+	case 9:
+		forge_change(sim, f, head, head->seq, head->incarnation.text, out);
+		break;
+	case 10: /* in the place of what came last */
+		forge_change(
+			sim, f, head, head->seq > 0 ? head->seq - 1 : 0, head->incarnation.text, out);
 		break;
 	default:
 		buf_addf(out, "1\tX\t1\t%s\t%s\t%lld\t1700000000000000\n",

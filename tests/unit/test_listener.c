@@ -1096,22 +1096,169 @@ static void compared_while_loading(void **arg)
 	assert_true(listener_is_loaded(l));
 }
 
-static void our_own_word_comes_back(void **arg)
+/* As change(), told at that moment of the database. */
+static void change_at(
+	const char *who, const char *inc, int64_t from, const char *clock, const char *lines)
+{
+	char text[1000];
+
+	snprintf(text, sizeof(text), "1\tC\t1\t%s\t%s\t%lld\t%lld\t1\t1\ta\t-\t0\t%s\n%s",
+		who, inc, (long long)from, (long long)from + 1, clock, lines);
+	notify(text);
+}
+
+static void own_lease(const char *incarnation, int64_t seq)
+{
+	struct uuid u;
+
+	snprintf(u.text, sizeof(u.text), "%s", incarnation);
+	listener_own_lease(l, &u, seq);
+}
+
+static int64_t own_stamp(void)
+{
+	return cache_get(c, entity(SELF), KEY_DEVICE, "x")->stamp_us;
+}
+
+static void own_begin_at(int64_t seq)
 {
 	struct value v = {.state = STATE_INUSE, .held = true, .stamp_us = 5};
 
-	(void)arg;
 	load();
 	cache_put(c, entity(SELF), KEY_DEVICE, "x", &v);
+	own_lease(I1, seq);
+}
+
+static void our_own_word_comes_back(void **arg)
+{
+	(void)arg;
+	own_begin_at(3);
 	change(SELF, I1, 3, "D\t2\th\t250000\tx\n");
-	assert_int_equal(
-		cache_get(c, entity(SELF), KEY_DEVICE, "x")->stamp_us, 1000000 - 250000);
+	assert_int_equal(own_stamp(), 5); /* waits for the answer */
+	listener_own_acked(l, 4, 1000000);
+	assert_int_equal(own_stamp(), 1000000 - 250000);
 	assert_int_equal(entity(SELF)->head.seq, 4);
+	listener_own_acked(l, 5, 1000000); /* the answer first: told by the ticker */
 	change(SELF, I1, 4, "D\t6\th\t0\tx\nd\t0\tx\nD\t1\th\t0\tforeign\n");
 	assert_int_equal(state_by(SELF, "x"), 2); /* we are the authority */
 	assert_int_equal(state_by(SELF, "foreign"), -1);
 	change(SELF, I2, 90, "");
 	assert_true(wants_nothing());
+}
+
+static void own_words_in_chunks(void **arg)
+{
+	(void)arg;
+	own_begin_at(3);
+	change_of(&(struct chunk){SELF, I1, 3, 4, 1, 2, NULL, NULL, 0}, "D\t1\th\t0\ty\n");
+	change_of(&(struct chunk){SELF, I1, 3, 4, 2, 2, NULL, NULL, 0}, "D\t2\th\t9\tx\n");
+	listener_own_acked(l, 3, 900000); /* a beat: still under way */
+	assert_int_equal(own_stamp(), 5);
+	listener_own_acked(l, 4, 1000000);
+	assert_int_equal(own_stamp(), 1000000 - 9);
+	own_lease(I1, 4); /* resumed: what was told late is still ours */
+	change(SELF, I1, 3, "D\t2\th\t8\tx\n");
+	assert_int_equal(own_stamp(), 1000000 - 8);
+}
+
+/* Forged with a right name and a right number, at any time: the moment gives it away. */
+static void own_words_that_we_did_not_say(void **arg)
+{
+	static const char word[] = "D\t2\th\t0\tx\n";
+
+	(void)arg;
+	own_begin_at(3);
+	change_at(SELF, I1, 3, "77", word); /* nothing was asked yet */
+	change_at(SELF, I1, 1002, "77", word);
+	change_at(SELF, I2, 3, "1000000", word);
+	change_at(SELF, I1, 2, "0", word); /* of a publish that we know nothing of */
+	assert_int_equal(own_stamp(), 5);
+	listener_own_acked(l, 4, 1000000);
+	assert_int_equal(own_stamp(), 5);
+	change_at(SELF, I1, 3, "1000000", word);
+	assert_int_equal(own_stamp(), 1000000);
+	change_at(SELF, I1, 3, "77", word);
+	assert_int_equal(own_stamp(), 1000000);
+	assert_int_equal(entity(SELF)->head.seq, 4);
+	own_lease(I2, 4); /* another run: nothing of the one before is ours */
+	change_at(SELF, I1, 3, "1000000", "D\t2\th\t1\tx\n");
+	change_at(SELF, I2, 3, "1000000", "D\t2\th\t1\tx\n");
+	assert_int_equal(own_stamp(), 1000000);
+	assert_true(wants_nothing());
+}
+
+static void own_words_of_long_ago(void **arg)
+{
+	(void)arg;
+	own_begin_at(3);
+	for (int i = 0; i < 2000; i++)
+		listener_own_acked(l, 4 + i, 1000 + i);
+	change_at(SELF, I1, 3, "1000", "D\t2\th\t0\tx\n"); /* its place is another's by now */
+	change_at(SELF, I1, 1027, "3048", "D\t2\th\t0\tx\n");
+	assert_int_equal(own_stamp(), 5);
+	change_at(SELF, I1, 2002, "2999", "D\t2\th\t0\tx\n");
+	assert_int_equal(own_stamp(), 2999);
+}
+
+/* ---- forged changes of others ---- */
+
+/* Few pulses speak of it, where entities are many. */
+static void a_forged_change_is_found_by_two_heads(void **arg)
+{
+	(void)arg;
+	load();
+	pulse_of(1, HEAD_A(I1, "10", "a"));
+	change_at(A, I1, 10, "77", X6);
+	for (int i = 2; i <= 7; i++)
+		pulse_of(i, "");
+	pulse_of(8, HEAD_A(I1, "10", "a"));
+	assert_true(wants_nothing()); /* its owner may be about to say it again */
+	pulse_of(9, "");
+	pulse_of(10, "");
+	pulse_of(11, HEAD_A(I1, "10", "a"));
+	assert_true(wants(DB_READ_ROWS, A));
+	rows(A, I1, 10, X2);
+	done();
+	assert_int_equal(state_by(A, "x"), 2);
+	assert_true(wants_nothing());
+}
+
+/* It took the number of one that comes, and says the same but for the time. */
+static void a_forged_change_before_its_like(void **arg)
+{
+	(void)arg;
+	load();
+	change_at(A, I1, 10, "77", X6);
+	assert_int_equal(cache_get(c, entity(A), KEY_DEVICE, "x")->stamp_us, 77);
+	change(A, I1, 10, X6);
+	assert_true(wants(DB_READ_ROWS, A));
+	rows(A, I1, 11, X6);
+	done();
+	assert_int_equal(cache_get(c, entity(A), KEY_DEVICE, "x")->stamp_us, 1000000);
+	change_at(A, I1, 10, "78", X6); /* what was read is true */
+	assert_true(wants_nothing());
+	assert_int_equal(cache_get(c, entity(A), KEY_DEVICE, "x")->stamp_us, 1000000);
+}
+
+static void a_forged_change_after_its_like(void **arg)
+{
+	(void)arg;
+	load();
+	change(A, I1, 10, X6);
+	change(A, I1, 10, X6); /* told twice */
+	assert_true(wants_nothing());
+	change_at(A, I1, 10, "77", X6);
+	assert_true(wants(DB_READ_ROWS, A)); /* which of the two it was is not known */
+}
+
+static void a_forged_chunk(void **arg)
+{
+	(void)arg;
+	load();
+	notify("1\tC\t1\t" A "\t" I1 "\t10\t11\t1\t2\ta\t-\t0\t77\n" X6);
+	assert_true(wants_nothing());
+	change_of(&(struct chunk){A, I1, 10, 11, 1, 2, NULL, NULL, 0}, X6);
+	assert_true(wants(DB_READ_ROWS, A));
 }
 
 static void twins_pings_and_pongs(void **arg)
@@ -1318,6 +1465,13 @@ int main(void)
 		T(compared_while_connected),
 		T(compared_while_loading),
 		T(our_own_word_comes_back),
+		T(own_words_in_chunks),
+		T(own_words_that_we_did_not_say),
+		T(own_words_of_long_ago),
+		T(a_forged_change_is_found_by_two_heads),
+		T(a_forged_change_before_its_like),
+		T(a_forged_change_after_its_like),
+		T(a_forged_chunk),
 		T(twins_pings_and_pongs),
 		T(policies_come_with_the_snapshot),
 		T(another_version_is_read),
