@@ -617,11 +617,13 @@ void listener_own_acked(struct listener *l, int64_t seq, int64_t clock_us)
 	struct waiting_list came = STAILQ_HEAD_INITIALIZER(came);
 	struct waiting *w;
 
-	if (seq == p->entity->head.seq)
-		return; /* a beat */
+	p->overflowed = false;
+	if (seq == p->entity->head.seq) { /* nothing was under way: nothing is to come */
+		peer_drop_waiting(l, p);
+		return;
+	}
 	p->entity->head.seq = seq;
 	l->own_clocks_us[seq % MOST_ECHOES] = clock_us;
-	p->overflowed = false;
 	STAILQ_CONCAT(&came, &p->waiting);
 	while ((w = STAILQ_FIRST(&came)) != NULL) {
 		STAILQ_REMOVE_HEAD(&came, link);

@@ -1152,7 +1152,6 @@ static void own_words_in_chunks(void **arg)
 	own_begin_at(3);
 	change_of(&(struct chunk){SELF, I1, 3, 4, 1, 2, NULL, NULL, 0}, "D\t1\th\t0\ty\n");
 	change_of(&(struct chunk){SELF, I1, 3, 4, 2, 2, NULL, NULL, 0}, "D\t2\th\t9\tx\n");
-	listener_own_acked(l, 3, 900000); /* a beat: still under way */
 	assert_int_equal(own_stamp(), 5);
 	listener_own_acked(l, 4, 1000000);
 	assert_int_equal(own_stamp(), 1000000 - 9);
@@ -1185,6 +1184,31 @@ static void own_words_that_we_did_not_say(void **arg)
 	change_at(SELF, I2, 3, "1000000", "D\t2\th\t1\tx\n");
 	assert_int_equal(own_stamp(), 1000000);
 	assert_true(wants_nothing());
+}
+
+/* What waits for an answer is no more after one, or it would fill the room of others'. */
+static void own_words_that_flood(void **arg)
+{
+	char *lines = malloc(7001);
+
+	(void)arg;
+	memset(lines, 'x', 7000);
+	lines[7000] = '\0';
+	own_begin_at(3);
+	for (int i = 0; i < 2000; i++)
+		change(SELF, I1, 3, lines);
+	listener_own_acked(l, 3, 900000); /* a beat */
+	change(A, I1, 11, X1);
+	assert_true(wants(DB_READ_JOURNAL, A));
+	rows_chunk(A, I1, 11, 0, 0, "");
+	journal(A, I1, 10, X2);
+	done();
+	assert_int_equal(state_by(A, "x"), 1); /* it could wait */
+	assert_true(wants_nothing());
+	change(SELF, I1, 3, "D\t2\th\t9\tx\n");
+	listener_own_acked(l, 4, 1000000);
+	assert_int_equal(own_stamp(), 1000000 - 9);
+	free(lines);
 }
 
 static void own_words_of_long_ago(void **arg)
@@ -1467,6 +1491,7 @@ int main(void)
 		T(our_own_word_comes_back),
 		T(own_words_in_chunks),
 		T(own_words_that_we_did_not_say),
+		T(own_words_that_flood),
 		T(own_words_of_long_ago),
 		T(a_forged_change_is_found_by_two_heads),
 		T(a_forged_change_before_its_like),
