@@ -202,8 +202,8 @@ static void peer_gap(struct listener *l, struct peer *p, const char *what)
 
 /*
  * A notification comes after its commit is visible. So one that came before the read was
- * asked, and does not continue what was read, was forged, or taken back by a crash; it
- * would be a gap for ever.
+ * asked, and is newer than what was read, was forged, or taken back by a crash; it would
+ * be a gap for ever, or what the read has just put right.
  */
 static bool waiting_is_void(const struct peer *p, const struct waiting *w)
 {
@@ -215,7 +215,7 @@ static bool waiting_is_void(const struct peer *p, const struct waiting *w)
 		pl.type != PAYLOAD_CHANGE)
 		return false;
 	return !uuid_equal(&pl.head.incarnation, &known->incarnation) ||
-		   pl.from_seq > known->seq;
+		   pl.head.seq > known->seq;
 }
 
 /* After a load: what came meanwhile. A new gap stops it; the rest goes on waiting. */

@@ -343,10 +343,11 @@ static void gap_reads_the_journal(void **arg)
 	assert_int_equal(req.seq, 10);
 	assert_string_equal(req.entity_incarnation.text, I1);
 	assert_true(wants_nothing()); /* one at a time */
-	rows_chunk(A, I1, 13, 0, 0, "");
+	rows_chunk(A, I1, 14, 0, 0, "");
 	journal(A, I1, 10, X1);
 	journal(A, I1, 11, "D\t5\th\t0\tnew\n");
 	journal(A, I1, 12, X6);
+	journal(A, I1, 13, "D\t7\th\t0\ty\n");
 	change(A, I1, 14, "D\t8\th\t0\ty\n"); /* while it is read */
 	done();
 	assert_int_equal(state_by(A, "x"), 6);
@@ -854,9 +855,9 @@ static void too_much_waits(void **arg)
 	for (int i = 0; i < 300; i++)
 		buf_addf(&lines, "D\t%d\th\t0\tdevice-%d\n", i % 9, i);
 	change(A, I1, 11, ""); /* a gap */
+	assert_true(wants(DB_READ_JOURNAL, A));
 	for (seq = 12; lines.len * (size_t)(seq - 12) < 9u * 1024 * 1024; seq++)
 		change(A, I1, seq, lines.data);
-	assert_true(wants(DB_READ_JOURNAL, A));
 	rows_chunk(A, I1, 12, 0, 0, "");
 	journal(A, I1, 10, X1);
 	journal(A, I1, 11, X6);
@@ -1198,8 +1199,9 @@ static void own_words_that_flood(void **arg)
 	for (int i = 0; i < 2000; i++)
 		change(SELF, I1, 3, lines);
 	listener_own_acked(l, 3, 900000); /* a beat */
-	change(A, I1, 11, X1);
+	change(A, I1, 11, "");
 	assert_true(wants(DB_READ_JOURNAL, A));
+	change(A, I1, 11, X1);
 	rows_chunk(A, I1, 11, 0, 0, "");
 	journal(A, I1, 10, X2);
 	done();
@@ -1273,6 +1275,28 @@ static void a_forged_change_after_its_like(void **arg)
 	assert_true(wants_nothing());
 	change_at(A, I1, 10, "77", X6);
 	assert_true(wants(DB_READ_ROWS, A)); /* which of the two it was is not known */
+}
+
+/* The read that was asked behind it would have it. */
+static void a_forged_change_that_waits(void **arg)
+{
+	(void)arg;
+	load();
+	change(A, I1, 12, X1); /* a gap */
+	change(A, I1, 10, X6);
+	assert_true(wants(DB_READ_JOURNAL, A));
+	rows_chunk(A, I1, 10, 0, 0, "");
+	done();
+	assert_int_equal(state_by(A, "x"), 2);
+	assert_int_equal(entity(A)->head.seq, 10);
+	assert_true(wants_nothing());
+	change(A, I1, 12, X1);
+	assert_true(wants(DB_READ_JOURNAL, A));
+	change(A, I1, 10, X6); /* came later: the read may be older */
+	rows_chunk(A, I1, 10, 0, 0, "");
+	done();
+	assert_int_equal(state_by(A, "x"), 6);
+	assert_true(wants_nothing());
 }
 
 static void a_forged_chunk(void **arg)
@@ -1496,6 +1520,7 @@ int main(void)
 		T(a_forged_change_is_found_by_two_heads),
 		T(a_forged_change_before_its_like),
 		T(a_forged_change_after_its_like),
+		T(a_forged_change_that_waits),
 		T(a_forged_chunk),
 		T(twins_pings_and_pongs),
 		T(policies_come_with_the_snapshot),
