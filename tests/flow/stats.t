@@ -59,6 +59,15 @@ $moved{snapshots} = 1;
 moves('a word that is said', $two, ['publishes', 'rows_sent'], sub { $two->ok_console('devstate change Custom:a INUSE'); $devices{'Custom:a'} = 'INUSE' });
 moves('a word that is heard', $three, ['payloads'], sub { $two->ok_console('devstate change Custom:a BUSY'); $devices{'Custom:a'} = 'BUSY' });
 moves('time', $three, ['pulses', 'audits'], sub { });
+{
+    my $older = $two->stats->{older};
+    whole('a word that comes back to who said it');
+    is($two->stats->{older}, $older, '... is known by its moment');
+}
+moves('... with another moment', $two, ['older'], sub {
+    notify(q{(select concat_ws(e'\t', '1', 'C', e.site, e.entity_id, e.incarnation, e.seq - 1, e.seq, '1', '1', 'a', '-', '0', '1700000000000000')}
+            . q{ || e'\nD\t3\th\t0\tCustom:a\n' from pgdevstate.entity e where } . head_of($two) . ')');
+});
 moves('a notification that is none', $three, ['payloads_bad'], sub { notify(q('rubbish')) });
 moves('a notification that comes twice', $three, ['older'], sub {
     notify("(select r from pgdevstate.read_journal('$two->{entity_id}', (select incarnation from pgdevstate.entity where "
