@@ -205,6 +205,7 @@ subtest 'restarts' => sub {
     for my $way ('core stop now', 'kill -9') {
         for my $server ($a, $b, $c) {
             if ($way eq 'kill -9') {
+                Time::HiRes::sleep(1.5);    # Asterisk's database is on the disk a second after a press (man page, CAVEATS)
                 $server->kill9;
             } else {
                 $server->cli('core stop now');
