@@ -170,7 +170,7 @@ check-asterisk: all ## tests with real Asterisk servers, in a root made for it (
 	@scripts/deps asterisk
 	@$(MAKE) --no-print-directory module-in-root
 	@B=$(B) tests/run asterisk
-bench-asterisk: all ## states between real servers: no cluster, ours, PUBLISH; calls (CHANGES=, ROUNDS=; as root)
+bench-asterisk: all $(B)/bench/floor ## states between real servers: no cluster, ours, PUBLISH; calls (CHANGES=, ROUNDS=; as root)
 	@scripts/deps asterisk
 	@$(MAKE) --no-print-directory module-in-root
 	@B=$(B) perl tests/bench/asterisk.pl

@@ -1,15 +1,17 @@
 # How fast a device state gets from one Asterisk to another, and whether a node that hangs or raves
 # slows calls. Three ways side by side, A B C A B C: on one server without cluster, through
 # pgdevstate, and through PJSIP PUBLISH; each is AMI Setvar on one connection to DeviceStateChange on
-# another. Prints medians of the rounds with their spread, and how they stand to each other. Run it
-# with `make bench-asterisk` (as root).
+# another. In the same turns the least that PostgreSQL takes for it, one upsert with a NOTIFY from
+# libpq to libpq: no way through PostgreSQL is shorter. Prints medians of the rounds with their spread,
+# and how they stand to each other. Run it with `make bench-asterisk` (as root).
 #   CHANGES=5000  ROUNDS=3   a round's changes, one after the other and then as fast as they go
 #   CALLS=4000               calls of a round of the second part
 #   ONLY=latency|hops|calls  hops: how much of the way is nodes and database (not part of the rest)
-use lib 'tests/asterisk/lib', 'tests/flow/lib';
+use lib 'tests/asterisk/lib', 'tests/flow/lib', 'tests/bench/lib';
 use Pbx;
 use Pbx::Cluster ();
 use Pbx::Config qw(pjsip_conf publish_conf);
+use Bench::Helper;
 use IO::Socket::UNIX ();
 use List::Util qw(min max);
 use Time::HiRes qw(time);
@@ -121,6 +123,8 @@ sub latency {
     my ($alone, $ours, $publish) = @_;
     my @paths = (path('no cluster', $alone, $alone), path('pgdevstate', @$ours), path('PUBLISH', @$publish));
     watch($_) for @paths;
+    my $floor = Bench::Helper->new(($ENV{B} // 'build') . '/bench/floor', Pbx::Cluster::pg()->conninfo);
+    my (@floor50, @floor99);
     for my $round (1 .. $rounds) {
         for my $path (@paths) {
             my @took = one_by_one($path, $round);
@@ -129,11 +133,17 @@ sub latency {
             push @{ $path->{rate} }, all_at_once($path, $round);
             say_line('round %d  %-11s p50 %5.0f us  p99 %6.0f us  %6.0f changes/s', $round, $path->{name}, map { $path->{$_}[-1] } qw(p50 p99 rate));
         }
+        my $got = $floor->ask('idle', $changes);
+        push @floor50, $got->{p50_us};
+        push @floor99, $got->{p99_us};
+        say_line('round %d  %-11s p50 %5.0f us  p99 %6.0f us', $round, 'upsert', $floor50[-1], $floor99[-1]);
     }
+    $floor->end;
     say_line('');
     say_line('medians of %d rounds of %d changes (least .. most)', $rounds, $changes);
     say_line('%-11s p50 %s us', $_->{name}, spread('%.0f', @{ $_->{p50} })) for @paths;
     say_line('%-11s p99 %s us', $_->{name}, spread('%.0f', @{ $_->{p99} })) for @paths;
+    say_line('%-11s p50 %s us, p99 %s us: the least that PostgreSQL takes', 'upsert', spread('%.0f', @floor50), spread('%.0f', @floor99));
     say_line('%-11s %s changes/s', $_->{name}, spread('%.0f', @{ $_->{rate} })) for @paths;
     my ($l, $o, $p) = map { medians_of($_) } @paths;
     say_line('');
