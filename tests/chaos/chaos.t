@@ -215,5 +215,7 @@ for my $n (1 .. $mixes) {
 
 show_table();
 is($_->stats->{payloads_bad}, 0, "$_->{name} heard nothing wrong") for living();
+my $notify = $ENV{NOTIFY} // '';
+is($pg->psql('select mode from pgdevstate.notify_mode'), $notify, "changes are told by the $notify way") if $notify =~ /^(?:direct|ticker)$/;
 Chaos::World::clean_up();
 done_testing();
