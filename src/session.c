@@ -633,38 +633,36 @@ static void got_ping(struct node *n, const struct db_result *res)
 		log_warning("session", "ping failed: %s", res->message);
 }
 
-/* Who may not is told what to do; anything else the function says itself. */
-static void got_policy(struct node *n, const struct db_result *res)
+/* The end of a change that is for administrators. Who may not is told what to do;
+ * anything else the function says itself. */
+static void change_ended(struct node *n, const struct db_result *res, const char *what,
+	const char *function, const char *functions)
 {
 	char wrong[512];
 
-	if (res->ok && res->changed) {
-		wait_policy_done(n);
-		return;
-	}
 	snprintf(wrong, sizeof(wrong), "%s", res->ok ? "" : res->message);
 	if (strcmp(res->sqlstate, "42501") == 0)
 		snprintf(wrong, sizeof(wrong),
-			"%s. Policies are for administrators: let one say it in SQL, select "
-			"pgdevstate.set_policy(...), or allow it to this node's role: grant execute "
-			"on "
-			"function pgdevstate.set_policy, pgdevstate.clear_policy to ROLE",
-			res->message);
+			"%s. %s for administrators: let one say it in SQL, select "
+			"pgdevstate.%s(...), or "
+			"allow it to this node's role: grant execute on function %s to ROLE",
+			res->message, what, function, functions);
 	wait_policy_end(n, wrong);
+}
+
+static void got_policy(struct node *n, const struct db_result *res)
+{
+	if (res->ok && res->changed)
+		wait_policy_done(n);
+	else
+		change_ended(n, res, "Policies are", "set_policy",
+			"pgdevstate.set_policy, pgdevstate.clear_policy");
 }
 
 static void got_notify_mode(struct node *n, const struct db_result *res)
 {
-	char wrong[512];
-
-	snprintf(wrong, sizeof(wrong), "%s", res->ok ? "" : res->message);
-	if (strcmp(res->sqlstate, "42501") == 0)
-		snprintf(wrong, sizeof(wrong),
-			"%s. The notify mode is for administrators: let one say it in SQL, select "
-			"pgdevstate.set_notify_mode(...), or allow it to this node's role: grant "
-			"execute on function pgdevstate.set_notify_mode to ROLE",
-			res->message);
-	wait_policy_end(n, wrong);
+	change_ended(
+		n, res, "The notify mode is", "set_notify_mode", "pgdevstate.set_notify_mode");
 }
 
 static void got_read(struct node *n, const struct db_result *res)
