@@ -167,6 +167,41 @@ static void test_publish(void **state)
 		"{t,f}, {6,0}, f, t)");
 }
 
+/* One device alone has a function of its own; it can neither remove nor force, nor say
+ * whether there is a report. */
+static void test_publish_device(void **state)
+{
+	struct batch_item item = {.kind = KEY_DEVICE,
+		.key = "x\"y\\z,{}",
+		.value = {.state = STATE_RINGING, .held = true},
+		.age_us = 7};
+	struct db_request req = request(DB_PUBLISH);
+
+	(void)state;
+	req.items = &item;
+	req.nitems = 1;
+	expect_call(
+		&req, "publish_device(02:00:00:00:00:01, " U1 ", " U2 ", x\"y\\z,{}, 6, t, 7)");
+	req.force = true;
+	expect_call(&req,
+		"publish(02:00:00:00:00:01, " U1 ", " U2
+		", {\"x\\\"y\\\\z,{}\"}, {6}, {t}, {7}, {}, {}, {}, {}, {}, {}, {}, t, -)");
+	req.force = false;
+	req.reporting = 0;
+	expect_call(&req,
+		"publish(02:00:00:00:00:01, " U1 ", " U2
+		", {\"x\\\"y\\\\z,{}\"}, {6}, {t}, {7}, {}, {}, {}, {}, {}, {}, {}, f, f)");
+	req.reporting = -1;
+	item.removed = true;
+	expect_call(&req,
+		"publish(02:00:00:00:00:01, " U1 ", " U2
+		", {\"x\\\"y\\\\z,{}\"}, {-1}, {t}, {7}, {}, {}, {}, {}, {}, {}, {}, f, -)");
+	item = (struct batch_item){.kind = KEY_MAILBOX, .key = "1@ctx"};
+	expect_call(&req,
+		"publish(02:00:00:00:00:01, " U1 ", " U2
+		", {}, {}, {}, {}, {\"1\"}, {\"ctx\"}, {0}, {0}, {0}, {f}, {0}, f, -)");
+}
+
 static void test_settings(void **state)
 {
 	struct buf sql = {0};
@@ -397,6 +432,7 @@ int main(void)
 		cmocka_unit_test(test_other_calls),
 		cmocka_unit_test(test_a_beat),
 		cmocka_unit_test(test_publish),
+		cmocka_unit_test(test_publish_device),
 		cmocka_unit_test(test_settings),
 		cmocka_unit_test(test_lease_answers),
 		cmocka_unit_test(test_outcomes),
