@@ -24,6 +24,7 @@
 #define MOST_FIELDS  24
 #define MOST_ANSWERS 65536 /* bytes; more is not read until they are */
 #define MOST_SHOWN   200   /* bytes of a name in a refusal */
+#define MOST_VERSION 20    /* bytes of another version of the link */
 #define S_US         INT64_C(1000000)
 
 struct line {
@@ -100,10 +101,10 @@ static void link_bye(struct link *l, const char *fmt, ...)
 	buf_clear(&why);
 }
 
-/* Words of its own that are shown again: one line of UTF-8, not too long. */
-static char *shown(const char *text)
+/* Words of its own that are shown again: one line of UTF-8, of the first bytes only. */
+static char *shown(const char *text, size_t most)
 {
-	char *cut = mem_strndup(text, strnlen(text, MOST_SHOWN));
+	char *cut = mem_strndup(text, strnlen(text, most));
 	char *line = text_one_line(cut);
 
 	free(cut);
@@ -127,7 +128,7 @@ static void refuse(struct line *line, const char *name, const char *fmt, ...)
 {
 	struct link *l = line->link;
 	struct buf why = {0};
-	char *safe = shown(name);
+	char *safe = shown(name, MOST_SHOWN);
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -135,12 +136,12 @@ static void refuse(struct line *line, const char *name, const char *fmt, ...)
 	va_end(ap);
 	l->refused++;
 	l->links->counters[LINK_REFUSED]++;
-	snprintf(l->last_refused, sizeof(l->last_refused), "%s \"%s\": %s", line->field[0],
-		safe, buf_str(&why));
+	buf_reset(&l->last_refused);
+	buf_addf(&l->last_refused, "%s \"%s\": %s", line->field[0], safe, buf_str(&why));
 	if (l->refused == 1)
 		log_warning("link",
 			"refused: %s; more of this link are counted only program=\"%s\" pid=%d",
-			l->last_refused, program_of(l), (int)l->pid);
+			buf_str(&l->last_refused), program_of(l), (int)l->pid);
 	say(l, "refused\t%s\t%s\t%s\n", line->field[0], *safe ? safe : "-", buf_str(&why));
 	free(safe);
 	buf_clear(&why);
@@ -192,7 +193,7 @@ static bool hello_word(struct line *line, const char *word)
 			   n > 0) {
 		l->window = n;
 	} else {
-		char *safe = shown(word);
+		char *safe = shown(word, MOST_SHOWN);
 
 		broken(line,
 			"hello: unknown word \"%s\"; there are report, watch, timeout=1 to 86400, "
@@ -319,11 +320,11 @@ static void link_open(struct link *l)
 
 static void hello_version(struct line *line)
 {
-	char *theirs = shown(line->field[1]);
+	char *theirs = shown(line->field[1], MOST_VERSION);
 
 	broken(line,
 		"hello: this node speaks version 1 of the link, the telephone server version "
-		"%.20s: install both from the same pgdevstate",
+		"%s: install both from the same pgdevstate",
 		theirs);
 	free(theirs);
 }
@@ -482,7 +483,7 @@ static void got_resync(struct line *line)
 
 static void got_ping(struct line *line)
 {
-	char *safe = shown(line->field[1]);
+	char *safe = shown(line->field[1], MOST_SHOWN);
 
 	say(line->link, "pong\t%s\n", safe);
 	free(safe);
@@ -533,7 +534,7 @@ static void line_divide(struct line *line, char *text)
 
 static void line_unknown(struct line *line)
 {
-	char *safe = shown(line->field[0]);
+	char *safe = shown(line->field[0], MOST_SHOWN);
 
 	broken(line, "unknown word \"%s\"%s", safe, by_hand(line->field[0]));
 	free(safe);
@@ -717,6 +718,7 @@ void link_free(struct link *l, const char *lost)
 	buf_clear(&l->out);
 	free(l->program);
 	free(l->version);
+	buf_clear(&l->last_refused);
 	free(l);
 }
 
@@ -852,6 +854,6 @@ void links_status(const struct links *ls, int i, struct link_status *out)
 		.waiting = l->facts.ndirty,
 		.unacked = l->unacked,
 		.window = l->window,
-		.last_refused = l->last_refused,
+		.last_refused = buf_str(&l->last_refused),
 	};
 }

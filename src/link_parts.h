@@ -74,7 +74,7 @@ struct link {
 	int window, unacked; /* window 0: none */
 	int64_t full_us;     /* since when the window is full; 0: it is not */
 	int64_t statements, refused, nfacts;
-	char last_refused[400];
+	struct buf last_refused;
 	struct facts facts;
 };
 

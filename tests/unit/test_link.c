@@ -50,6 +50,10 @@ static void hello_that_is_wrong(void **state)
 		{"hello\t2\t-\tpbx\t1\n",
 			"protocol: line 1: hello: this node speaks version 1 of the link, the "
 			"telephone server version 2: install both from the same pgdevstate"},
+		{"hello\t1234567890123456789\xc3\xbc\t-\tpbx\t1\n",
+			"protocol: line 1: hello: this node speaks version 1 of the link, the "
+			"telephone server version 1234567890123456789?: install both from the same "
+			"pgdevstate"},
 		{"hello\t1\tx\tpbx\t1\n",
 			"protocol: line 1: hello: no entity id: it is six bytes, "
 			"like 01:23:45:67:89:ab, or -"},
