@@ -276,6 +276,7 @@ void node_free(struct node *n)
 	publisher_free(n->publisher);
 	outbox_free(n->outbox);
 	policies_free(n->policies);
+	buf_clear(&n->last_error);
 	free(n);
 }
 
@@ -528,7 +529,7 @@ void node_get_status(struct node *n, struct node_status *out)
 	out->incarnation = n->lease.incarnation;
 	out->seq = n->lease.seq;
 	out->site = n->lease.site;
-	out->last_error = n->last_error;
+	out->last_error = buf_str(&n->last_error);
 	out->phase_since_us = n->phase_since_us;
 	out->pulse_age_us = n->pulse_us ? n->now_us - n->pulse_us : -1;
 	out->unsent = outbox_dirty(n->outbox);

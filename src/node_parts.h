@@ -6,6 +6,7 @@
 #ifndef NODE_PARTS_H
 #define NODE_PARTS_H
 
+#include "buf.h"
 #include "cache.h"
 #include "coordinator.h"
 #include "lease.h"
@@ -103,7 +104,7 @@ struct node {
 	int64_t pulse_us;        /* when the last one was heard, by any session; 0: none */
 	int64_t clock_offset_us; /* database's clock less our monotonic one */
 	bool clock_known;
-	char last_error[512];
+	struct buf last_error;
 	char holder[768];
 	bool yielded;      /* the entity's rows are another process's: it holds our id */
 	bool holder_lives; /* REFUSED: as far as pulses tell */

@@ -97,11 +97,12 @@ static void retry_later(struct node *n)
 
 static void error_remember(struct node *n, const char *reason)
 {
-	if (strncmp(n->last_error, reason, sizeof(n->last_error) - 1) == 0) {
+	if (strcmp(buf_str(&n->last_error), reason) == 0) {
 		log_debug(1, "session", "still: %s", reason);
 		return;
 	}
-	snprintf(n->last_error, sizeof(n->last_error), "%s", reason);
+	buf_reset(&n->last_error);
+	buf_adds(&n->last_error, reason);
 	log_error("session", "%s", reason);
 }
 
@@ -367,7 +368,7 @@ static void loaded_check(struct node *n)
 	n->retry_delay_us = 0;
 	cache_set_stale(n->cache, false);
 	if (phase == NODE_READY)
-		n->last_error[0] = '\0';
+		buf_reset(&n->last_error);
 	phase_set(n, phase);
 	log_notice("session", "%s site=%d seq=%lld entities=%d devices=%lld mailboxes=%lld",
 		phase_names[phase], n->lease.site, (long long)n->lease.seq,

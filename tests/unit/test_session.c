@@ -193,6 +193,23 @@ static void fenced_again_and_again(void **arg)
 	node_free(node);
 }
 
+/* A server may explain itself at length, and not in ASCII. */
+static void the_reason_is_kept_whole(void **arg)
+{
+	struct node_status s;
+	char reason[1201];
+
+	(void)arg;
+	for (size_t i = 0; i < 1200; i += 2)
+		memcpy(reason + i, "\xc3\xbc", 3);
+	begin(10000);
+	answer((struct db_result){.ok = true}, 0);
+	events.lost(events.arg, "", reason);
+	node_get_status(node, &s);
+	assert_string_equal(s.last_error, reason);
+	node_free(node);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -200,6 +217,7 @@ int main(void)
 		cmocka_unit_test(a_long_failure_is_followed_by_a_short_pause),
 		cmocka_unit_test(a_server_that_became_read_only_is_left),
 		cmocka_unit_test(fenced_again_and_again),
+		cmocka_unit_test(the_reason_is_kept_whole),
 	};
 
 	log_open(LOG_TO_FILE, "/dev/null"); /* what is logged here is expected */
