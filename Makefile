@@ -170,7 +170,7 @@ check-asterisk: all ## tests with real Asterisk servers, in a root made for it (
 	@scripts/deps asterisk
 	@$(MAKE) --no-print-directory module-in-root
 	@B=$(B) tests/run asterisk
-bench-asterisk: all $(B)/bench/floor ## states between real servers: no cluster, ours, PUBLISH; calls (CHANGES=, ROUNDS=; as root)
+bench-asterisk: all $(B)/bench/floor $(B)/bench/relay ## states between real servers: no cluster, ours, PUBLISH, relays; calls (CHANGES=, ROUNDS=; as root)
 	@scripts/deps asterisk
 	@$(MAKE) --no-print-directory module-in-root
 	@B=$(B) perl tests/bench/asterisk.pl
@@ -233,7 +233,7 @@ fuzz: ## libFuzzer on what comes from outside (SECONDS=60 each, T='payload ...',
 	@B=$(B)/libfuzzer T='$(or $(T),$(FUZZ))' tests/fuzz/run $(or $(SECONDS),60)
 
 # Benches: ours, the floor (libpq) and the peer (corosync's CPG, where libcpg-dev is).
-BENCH = link floor swarm keep $(if $(wildcard /usr/include/corosync/cpg.h),cpg)
+BENCH = link floor relay swarm keep $(if $(wildcard /usr/include/corosync/cpg.h),cpg)
 .PHONY: bench bench-quick bench-build deps-bench
 $(B)/obj/bench/%.o: tests/bench/%.c $(B)/flags
 	@mkdir -p $(@D); echo '  compile $<'

@@ -1,9 +1,11 @@
 # How fast a device state gets from one Asterisk to another, and whether a node that hangs or raves
-# slows calls. Three ways side by side, A B C A B C: on one server without cluster, through
-# pgdevstate, and through PJSIP PUBLISH; each is AMI Setvar on one connection to DeviceStateChange on
-# another. In the same turns the least that PostgreSQL takes for it, one upsert with a NOTIFY from
-# libpq to libpq: no way through PostgreSQL is shorter. Prints medians of the rounds with their spread,
-# and how they stand to each other. Run it with `make bench-asterisk` (as root).
+# slows calls. Four ways side by side, A B C D A B C D: on one server without cluster, through
+# pgdevstate, through PJSIP PUBLISH, and through the same module and PostgreSQL with relays in the
+# nodes' place that do nothing but pass on (relay.c): no node is faster. Each is AMI Setvar on one
+# connection to DeviceStateChange on another. In the same turns the least that PostgreSQL takes, one
+# upsert with a NOTIFY from libpq to libpq, without Asterisk: no way through PostgreSQL is shorter.
+# Prints medians of the rounds with their spread, and how they stand to each other. Run it with
+# `make bench-asterisk` (as root).
 #   CHANGES=5000  ROUNDS=3   a round's changes, one after the other and then as fast as they go
 #   CALLS=4000               calls of a round of the second part
 #   ONLY=latency|hops|calls  hops: how much of the way is nodes and database (not part of the rest)
@@ -12,6 +14,7 @@ use Pbx;
 use Pbx::Cluster ();
 use Pbx::Config qw(pjsip_conf publish_conf);
 use Bench::Helper;
+use Bench::Relay;
 use IO::Socket::UNIX ();
 use List::Util qw(min max);
 use Time::HiRes qw(time);
@@ -20,6 +23,8 @@ my $changes = $ENV{CHANGES} // 5000;
 my $rounds  = $ENV{ROUNDS}  // 3;
 my $calls   = $ENV{CALLS}   // 4000;
 my $only    = $ENV{ONLY}    // 'latency calls';
+my $bench   = ($ENV{B} // 'build') . '/bench';
+my @relays;
 $| = 1;
 
 sub median { my @v = sort { $a <=> $b } @_; return $v[ $#v / 2 ] }
@@ -114,42 +119,76 @@ sub servers {
     $_->spawn for $alone, @publish;
     $_->wait_booted for $alone, @publish;
     Pbx::Cluster::know_each_other(@publish);
-    return ($alone, \@ours, \@publish);
+    my ($one, $other) = relays();
+    my @relayed = Pbx::Cluster::started(2, a => { node => $one }, b => { node => $other });
+    return ($alone, \@ours, \@publish, \@relayed);
 }
 
-sub medians_of { my ($path) = @_; return { map { $_ => median(@{ $path->{$_} }) } qw(p50 p99 rate) } }
+# A database of its own: a NOTIFY wakes all who listen in its database, whatever they listen to.
+sub database {
+    my ($name) = @_;
+    Pbx::Cluster::pg()->psql("create database $name");
+    return Pbx::Cluster::pg()->conninfo(db => $name);
+}
+
+# Relays, as far as a server has to know a node.
+sub relays {
+    my @nodes = map { { name => "relay$_", dir => "$Flow::DIR/relay$_", entity_id => "02:00:00:00:03:0$_" } } 1, 2;
+    mkdir $_->{dir} or die "$_->{dir}: $!" for @nodes;
+    push @relays, Bench::Relay::pair("$bench/relay", database('relay'), map { "$_->{dir}/pgdevstate.link" } @nodes);
+    return @nodes;
+}
+
+sub medians_of { my ($path) = @_; return { map { $_ => median(@{ $path->{$_} }) } qw(p50 p99) } }
+
+# One round of a path. As fast as they go, a relay is no floor: nodes say many at once.
+sub measure {
+    my ($path, $round) = @_;
+    my @took = one_by_one($path, $round);
+    push @{ $path->{p50} },  quantile(0.5,  @took);
+    push @{ $path->{p99} },  quantile(0.99, @took);
+    push @{ $path->{rate} }, all_at_once($path, $round) if $path->{name} ne 'relay';
+    my $rate = $path->{rate}[-1];
+    say_line('round %d  %-11s p50 %5.0f us  p99 %6.0f us%s', $round, $path->{name}, $path->{p50}[-1], $path->{p99}[-1], $rate ? sprintf('  %6.0f changes/s', $rate) : '');
+}
+
+sub measure_upsert {
+    my ($upsert, $round) = @_;
+    my $got = $upsert->{helper}->ask('idle', $changes);
+    push @{ $upsert->{$_} }, $got->{"${_}_us"} for qw(p50 p99);
+    say_line('round %d  %-11s p50 %5.0f us  p99 %6.0f us', $round, $upsert->{name}, $upsert->{p50}[-1], $upsert->{p99}[-1]);
+}
 
 sub latency {
-    my ($alone, $ours, $publish) = @_;
-    my @paths = (path('no cluster', $alone, $alone), path('pgdevstate', @$ours), path('PUBLISH', @$publish));
+    my ($alone, $ours, $publish, $relayed) = @_;
+    my @paths = (path('no cluster', $alone, $alone), path('pgdevstate', @$ours), path('PUBLISH', @$publish), path('relay', @$relayed));
     watch($_) for @paths;
-    my $floor = Bench::Helper->new(($ENV{B} // 'build') . '/bench/floor', Pbx::Cluster::pg()->conninfo);
-    my (@floor50, @floor99);
+    my $upsert = { name => 'upsert', helper => Bench::Helper->new("$bench/floor", database('upsert')), p50 => [], p99 => [] };
     for my $round (1 .. $rounds) {
-        for my $path (@paths) {
-            my @took = one_by_one($path, $round);
-            push @{ $path->{p50} },  quantile(0.5,  @took);
-            push @{ $path->{p99} },  quantile(0.99, @took);
-            push @{ $path->{rate} }, all_at_once($path, $round);
-            say_line('round %d  %-11s p50 %5.0f us  p99 %6.0f us  %6.0f changes/s', $round, $path->{name}, map { $path->{$_}[-1] } qw(p50 p99 rate));
-        }
-        my $got = $floor->ask('idle', $changes);
-        push @floor50, $got->{p50_us};
-        push @floor99, $got->{p99_us};
-        say_line('round %d  %-11s p50 %5.0f us  p99 %6.0f us', $round, 'upsert', $floor50[-1], $floor99[-1]);
+        measure($_, $round) for @paths;
+        measure_upsert($upsert, $round);
     }
-    $floor->end;
+    $upsert->{helper}->end;
     say_line('');
     say_line('medians of %d rounds of %d changes (least .. most)', $rounds, $changes);
-    say_line('%-11s p50 %s us', $_->{name}, spread('%.0f', @{ $_->{p50} })) for @paths;
-    say_line('%-11s p99 %s us', $_->{name}, spread('%.0f', @{ $_->{p99} })) for @paths;
-    say_line('%-11s p50 %s us, p99 %s us: the least that PostgreSQL takes', 'upsert', spread('%.0f', @floor50), spread('%.0f', @floor99));
-    say_line('%-11s %s changes/s', $_->{name}, spread('%.0f', @{ $_->{rate} })) for @paths;
-    my ($l, $o, $p) = map { medians_of($_) } @paths;
+    for my $what (qw(p50 p99)) {
+        say_line('%-11s %s %s us', $_->{name}, $what, spread('%.0f', @{ $_->{$what} })) for @paths, $upsert;
+    }
+    say_line('%-11s %s changes/s', $_->{name}, spread('%.0f', @{ $_->{rate} })) for @paths[ 0 .. 2 ];
+    verdicts(@paths);
+}
+
+# The same change on one server takes that long, too, so it is taken off.
+sub verdicts {
+    my @paths = @_;
+    my ($local, $ours, $publish, $relay) = map { medians_of($_) } @paths;
+    my ($o, $p, $r) = map { $_->{p50} - $local->{p50} } $ours, $publish, $relay;
     say_line('');
-    say_line('(pgdevstate - local) / (PUBLISH - local) at p50: %.2f   to reach: <= 0.8', ($o->{p50} - $l->{p50}) / ($p->{p50} - $l->{p50}));
-    say_line('pgdevstate / PUBLISH at p99:                     %.2f   to reach: <= 1.0', $o->{p99} / $p->{p99});
-    say_line('pgdevstate / PUBLISH, changes/s:                 %.2f   to reach: >= 1.2', $o->{rate} / $p->{rate});
+    say_line('(pgdevstate - local) / (PUBLISH - local) at p50: %.2f   to reach: <= 0.8, which is %.0f us', $o / $p, $local->{p50} + 0.8 * $p);
+    say_line('(relay - local) / (PUBLISH - local) at p50:      %.2f   no node is better', $r / $p);
+    say_line('(pgdevstate - local) / (relay - local) at p50:   %.2f', $o / $r);
+    say_line('pgdevstate / PUBLISH at p99:                     %.2f   to reach: <= 1.0', $ours->{p99} / $publish->{p99});
+    say_line('pgdevstate / PUBLISH, changes/s:                 %.2f   to reach: >= 1.2', median(@{ $paths[1]{rate} }) / median(@{ $paths[2]{rate} }));
 }
 
 # ---- the same way in pieces: in and out through Asterisk, or through the nodes' sockets ----
@@ -261,9 +300,10 @@ if ($only =~ /latency/) {
 }
 hops() if $only =~ /hops/;
 if ($only =~ /calls/) {
-    $_->end for @Pbx::servers;
+    $_->end for @Pbx::servers, splice @relays;
     my ($server) = Pbx::Cluster::cluster(1, dialplan => $dialplan);
     $server->start;
     call_rates($server);
 }
+$_->end for @Pbx::servers, @relays;
 done_testing();

@@ -5,6 +5,7 @@ use Flow;
 use Bench::Corosync ();
 use Bench::Figures  qw(median quantile parse_figures number spread verdict table);
 use Bench::Helper   ();
+use Bench::Relay    ();
 
 my $bench = "$Flow::B/bench";
 
@@ -59,6 +60,23 @@ sub plausible {
         or diag(explain($f));
 }
 
+# Relays in the nodes' place; they have a database of their own, as in their bench.
+$pg->psql('create database relay');
+{
+    my @relays = Bench::Relay::pair("$bench/relay", $pg->conninfo(db => 'relay'), map { "$Flow::DIR/relay$_" } 1, 2);
+    my $helper = Bench::Helper->new("$bench/link", map { $_->{socket} } @relays);
+    plausible($helper->ask('idle', 100),  100,  'relay idle');
+    plausible($helper->ask('full', 1000), 1000, 'relay full');
+    $helper->end;
+    is($pg->psql_in('relay', 'select count(*) from bench_relay'), 1000, 'each is a row');
+    $helper = Bench::Helper->new("$bench/link", map { $_->{socket} } reverse @relays);
+    plausible($helper->ask('idle', 10), 10, 'the other way round, on new links');
+    $helper->end;
+    $_->end for @relays;
+    is(eval { Bench::Relay->new("$bench/relay", "$Flow::DIR/relay1", 'host=/nowhere', 'a', 'b') }, undef, 'one that does not come up');
+    like($@, qr{did not come up at .*/relay1}, '... and that is said');
+}
+
 for my $path ([ 'link', @sockets ], [ 'floor', $pg->conninfo ]) {
     my ($program, @args) = @$path;
     my $helper = Bench::Helper->new("$bench/$program", @args);
@@ -104,6 +122,9 @@ for my $wrong (
     [ qr/bench: usage: link/,                               'link' ],
     [ qr{bench: /nowhere: No such file},                    'link',  '/nowhere', '/nowhere' ],
     [ qr/bench: floor: .*connection to server/,             'floor', 'host=/nowhere' ],
+    [ qr/bench: usage: relay/,                              'relay', '/nowhere' ],
+    [ qr/bench: relay: .*connection to server/,             'relay', '/nowhere', 'host=/nowhere', 'a', 'b' ],
+    [ qr{bench: /nowhere/x: No such file},                  'relay', '/nowhere/x', $pg->conninfo(db => 'relay'), 'a', 'b' ],
     [ qr/bench: usage: swarm/,                              'swarm', 'host=/nowhere', 1, 1 ],
     [ qr/usage: keep/,                                      'keep',  1, 10, 'own' ],
 ) {
