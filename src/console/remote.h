@@ -13,6 +13,7 @@ struct remote {
 	char *path;
 	char *system_name, *version; /* of the daemon */
 	int pid;
+	int lists; /* asked for, and not come yet; they come in order */
 	struct frame_reader in;
 };
 
@@ -24,8 +25,9 @@ bool remote_send(struct remote *s, enum frame_type type, const char *data, size_
 
 enum remote_got { REMOTE_FRAME, REMOTE_NOTHING, REMOTE_CLOSED };
 /*
- * The next frame; waits up to timeout_ms for it (-1: for ever). NOTHING: none in time, or
- * a signal came. CLOSED: *why says what happened. A signal ends the wait.
+ * The next frame, without lists that were asked for before the last one; waits up to
+ * timeout_ms for it (-1: for ever). NOTHING: none in time, or a signal came. CLOSED: *why
+ * says what happened. A signal ends the wait.
  */
 enum remote_got remote_next(
 	struct remote *s, int timeout_ms, struct frame *out, const char **why);

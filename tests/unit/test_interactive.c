@@ -139,6 +139,30 @@ static void test_completion(void **state)
 	free(history_of(*state));
 }
 
+/* An answer that comes after the client gave up is not the next one's. */
+static void test_late_completion(void **state)
+{
+	struct person p;
+	char byte = '\0';
+
+	sit_down(&p, *state);
+	sees(&p, PROMPT);
+	types(&p, "core show ver\t");
+	for (int64_t until = clock_mono_us() + DEADLINE_US; byte != '\a';) { /* its bell */
+		assert_true(clock_mono_us() < until);
+		if (read(p.fd, &byte, 1) < 1)
+			usleep(1000);
+	}
+	types(&p, "\x15"
+			  "clu\t"); /* another line instead */
+	sees(&p, "ster ");
+	types(&p, "show mem\t\n");
+	sees(&p, "=== Cluster Members ===");
+	sees(&p, PROMPT);
+	leaves(&p, "\x04", 0);
+	free(history_of(*state));
+}
+
 static void test_log_line_above(void **state)
 {
 	struct person p;
@@ -238,6 +262,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		world_test(test_session),
 		world_test(test_completion),
+		world_test(test_late_completion),
 		world_test(test_log_line_above),
 		world_test(test_interrupt),
 		world_test(test_stopped_and_resized),
