@@ -62,6 +62,21 @@ void buf_addc(struct buf *b, char c)
 	buf_add(b, &c, 1);
 }
 
+void buf_add_number(struct buf *b, int64_t number)
+{
+	char text[20];
+	char *at = text + sizeof(text);
+	uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
+
+	do {
+		*--at = (char)('0' + left % 10);
+		left /= 10;
+	} while (left > 0);
+	if (number < 0)
+		*--at = '-';
+	buf_add(b, at, (size_t)(text + sizeof(text) - at));
+}
+
 void buf_addf(struct buf *b, const char *fmt, ...)
 {
 	va_list ap;

@@ -477,6 +477,24 @@ void cache_put(struct cache *c, struct cache_entity *e, enum key_kind kind,
 		key_touched(c, k);
 }
 
+void cache_restamp(struct cache *c, struct cache_entity *e, enum key_kind kind,
+	const char *key, const struct value *v)
+{
+	uint32_t k = key_find(c, kind, key), at = row_find(c, k, e);
+	struct value was;
+
+	if (!at)
+		return;
+	was = row_value(c, row_at(c, at));
+	if (!value_same(kind, &was, v))
+		return;
+	row_at(c, at)->mark = e->mark & ((1u << MARK_BITS) - 1);
+	if (was.stamp_us == v->stamp_us)
+		return;
+	row_pack(c, row_at(c, at), v);
+	key_update(c, k);
+}
+
 void cache_remove(
 	struct cache *c, struct cache_entity *e, enum key_kind kind, const char *key)
 {

@@ -83,6 +83,9 @@ enum policy cache_policy(struct cache *c, enum key_kind kind, const char *key);
 
 void cache_put(struct cache *c, struct cache_entity *e, enum key_kind kind,
 	const char *key, const struct value *v);
+/* A row that has this value gets its stamp; no other. */
+void cache_restamp(struct cache *c, struct cache_entity *e, enum key_kind kind,
+	const char *key, const struct value *v);
 void cache_remove(
 	struct cache *c, struct cache_entity *e, enum key_kind kind, const char *key);
 const struct value *cache_get(struct cache *c, const struct cache_entity *e,

@@ -48,10 +48,14 @@ bool entity_id_parse(const char *text, struct entity_id *out)
 
 const char *entity_id_print(const struct entity_id *id, char out[ENTITY_ID_TEXT])
 {
-	const uint8_t *b = id->bytes;
+	static const char digits[] = "0123456789abcdef";
+	char *at = out;
 
-	snprintf(out, ENTITY_ID_TEXT, "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3],
-		b[4], b[5]);
+	for (int i = 0; i < 6; i++) {
+		*at++ = digits[id->bytes[i] >> 4];
+		*at++ = digits[id->bytes[i] & 15];
+		*at++ = i < 5 ? ':' : '\0';
+	}
 	return out;
 }
 

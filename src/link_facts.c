@@ -240,8 +240,13 @@ static void print_fact(struct link *l, struct buf *out, const struct fact_key *k
 	l->unacked += l->window > 0;
 	switch (k->form) {
 	case FACT_EACH:
-		buf_addf(
-			out, "device\t%s\t%s\t%s\n", back ? "-" : state_name(v->state), id, k->name);
+		buf_adds(out, "device\t");
+		buf_adds(out, back ? "-" : state_name(v->state));
+		buf_addc(out, '\t');
+		buf_adds(out, id);
+		buf_addc(out, '\t');
+		buf_adds(out, k->name);
+		buf_addc(out, '\n');
 		break;
 	case FACT_MERGED:
 		buf_addf(out, "merged\t%s\t%s\t%s\n", back ? "-" : state_name(v->state),

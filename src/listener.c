@@ -253,23 +253,15 @@ static void peer_head(struct listener *l, struct peer *p, const struct payload_h
 
 /* ---- lines ---- */
 
-/* Our own word comes back: only the moment that the database gave it is news. */
-static void own_echo(struct listener *l, struct peer *p, const struct payload_line *line)
-{
-	const struct value *v = cache_get(l->cache, p->entity, line->kind, line->key);
-
-	if (v && value_same(line->kind, v, &line->value))
-		cache_put(l->cache, p->entity, line->kind, line->key, &line->value);
-}
-
 static void peer_line(struct listener *l, struct peer *p, const struct payload_line *line)
 {
 	struct cache_entity *e = p->entity;
 
 	switch (line->type) {
 	case LINE_VALUE:
-		if (e->self)
-			own_echo(l, p, line);
+		if (e->self) /* our word comes back: only the moment that the database gave it is
+						news */
+			cache_restamp(l->cache, e, line->kind, line->key, &line->value);
 		else
 			cache_put(l->cache, e, line->kind, line->key, &line->value);
 		break;

@@ -425,22 +425,29 @@ bool node_remove(struct node *n, enum key_kind kind, const char *key)
 	return true;
 }
 
+/* The database may have given a toggle a later stamp: its echo tells. */
+static bool stamp_is_told(
+	struct node *n, const struct batch_item *item, int64_t stamp_us, bool forced)
+{
+	const struct value *v;
+
+	if (!node_is_toggle(n, item->kind, item->key))
+		return false;
+	v = cache_get(n->cache, n->self, item->kind, item->key);
+	return forced || (v && v->stamp_us > stamp_us);
+}
+
 /* Others compare mailboxes by the database's time of them, so we do. */
 void node_stamp(struct node *n, const struct batch_item *items, size_t nitems,
 	int64_t clock_us, bool forced)
 {
 	for (size_t i = 0; i < nitems && !n->yielded; i++) {
 		const struct batch_item *item = &items[i];
-		const struct value *v = cache_get(n->cache, n->self, item->kind, item->key);
 		struct value value = item->value;
 
 		value.stamp_us = clock_us - item->age_us;
-		/* the database may have given a toggle a later stamp: its echo tells */
-		if (node_is_toggle(n, item->kind, item->key) &&
-			(forced || (v && v->stamp_us > value.stamp_us)))
-			continue;
-		if (!item->removed && v && value_same(item->kind, v, &value))
-			cache_put(n->cache, n->self, item->kind, item->key, &value);
+		if (!item->removed && !stamp_is_told(n, item, value.stamp_us, forced))
+			cache_restamp(n->cache, n->self, item->kind, item->key, &value);
 	}
 }
 

@@ -6,7 +6,8 @@
 
 bool node_is_toggle(struct node *n, enum key_kind kind, const char *key)
 {
-	return kind == KEY_DEVICE && cache_policy(n->cache, kind, key) == POLICY_LATEST;
+	return kind == KEY_DEVICE && n->policies && policies_count(n->policies) > 0 &&
+		   cache_policy(n->cache, kind, key) == POLICY_LATEST;
 }
 
 /* A toggle where another entity's word is in force: *sum is that. */

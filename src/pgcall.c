@@ -68,23 +68,30 @@ const char *pgcall_schema_version(void)
 
 void pgcall_add_element(struct buf *array, const char *text, size_t len)
 {
+	const char *end = text + len;
+
 	buf_adds(array, array->len ? ",\"" : "{\"");
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] == '"' || text[i] == '\\')
+	for (const char *at = text; at < end; text = at) {
+		at += *at == '"' || *at == '\\';
+		while (at < end && *at != '"' && *at != '\\')
+			at++;
+		if (*text == '"' || *text == '\\')
 			buf_addc(array, '\\');
-		buf_addc(array, text[i]);
+		buf_add(array, text, (size_t)(at - text));
 	}
 	buf_addc(array, '"');
 }
 
 static void array_add_number(struct buf *array, int64_t number)
 {
-	buf_addf(array, "%c%lld", array->len ? ',' : '{', (long long)number);
+	buf_addc(array, array->len ? ',' : '{');
+	buf_add_number(array, number);
 }
 
 static void array_add_bool(struct buf *array, bool value)
 {
-	buf_addf(array, "%c%c", array->len ? ',' : '{', value ? 't' : 'f');
+	buf_addc(array, array->len ? ',' : '{');
+	buf_addc(array, value ? 't' : 'f');
 }
 
 static char *array_take(struct buf *array)

@@ -593,14 +593,18 @@ static bool result_is_end(const PGresult *res)
 		   (!PQresultErrorField(res, PG_DIAG_SQLSTATE) || result_is_fatal(res));
 }
 
+/* What came before the end still counts. */
 static void conn_ended(struct pgconn *c, PGresult *res)
 {
 	char *message = mem_strdup(PQresultErrorMessage(res));
+	unsigned turn = c->turn;
 
 	if (result_is_fatal(res))
 		conn_farewell(c, res);
 	PQclear(res);
-	conn_lost(c, message);
+	conn_notifies(c);
+	if (c->turn == turn)
+		conn_lost(c, message);
 	free(message);
 }
 
@@ -644,16 +648,20 @@ static bool conn_next_result(struct pgconn *c)
 	return c->turn == turn;
 }
 
-/* Everything that has come, in whatever order libpq has it. */
+/*
+ * Everything that has come, in whatever order libpq has it. Answers first: while the
+ * notifications are looked at, the server works on the next query.
+ */
 static void conn_process(struct pgconn *c)
 {
 	unsigned turn = c->turn;
 
 	do {
-		conn_notifies(c);
+		while (c->turn == turn && conn_next_result(c))
+			;
+		if (c->turn == turn)
+			conn_notifies(c);
 	} while (c->turn == turn && conn_next_result(c));
-	if (c->turn == turn)
-		conn_notifies(c);
 }
 
 static bool fd_is_readable(int fd)
@@ -712,7 +720,7 @@ static void conn_readable(evutil_socket_t fd, short what, void *arg)
 	}
 	if (!c->farewell.len)
 		buf_adds(&c->farewell, PQerrorMessage(c->pg));
-	conn_process(c); /* what came before the end still counts */
+	conn_process(c);
 	if (c->turn == turn)
 		conn_lost(c, "the connection ended");
 }

@@ -1,7 +1,8 @@
 -- Purpose: write one change of one entity to the journal, in as many chunks as it needs. The
 --          caller holds the head's lock. p_lines are complete lines; they are divided at line
---          ends only: 7,000 bytes and at most one more line (< 620) and the header (< 220) are
---          below the limit of 7,900.
+--          ends only: 7,600 bytes (a line has less than 620) and the header (< 220) are below the
+--          limit of 7,900. Where to divide is looked for in the bytes: a line of SQL that takes
+--          the text apart cost a sixth of a publish of 512 devices.
 -- Reads:   site.   Writes: change (its trigger notifies, or the ticker will).   Errors: none.
 create or replace function pgdevstate.write_change(
 	p_site smallint, p_entity_id macaddr, p_incarnation uuid, p_from_seq bigint, p_to_seq bigint,
@@ -15,6 +16,10 @@ declare
 	v_tail text := pg_catalog.concat_ws(e'\t', '', p_flags, coalesce(p_continues::text, '-'),
 		coalesce(p_continues_seq, 0), pgdevstate.clock_us(p_now)) || e'\n';
 	v_told boolean;
+	v_bytes bytea;
+	v_at int := 0;
+	v_end int;
+	v_parts text[] := '{}'::text[];
 begin
 	-- behind the head's lock, so this transaction has its number: ticker_step() counts on that
 	select not s.ticker into v_told from pgdevstate.site s where s.is_here;
@@ -24,22 +29,19 @@ begin
 			v_head || e'\t1\t1' || v_tail || p_lines);
 		return;
 	end if;
-	with line as (
-		select l.n, l.line, pg_catalog.sum(pg_catalog.octet_length(l.line) + 1) over (order by l.n)
-			- pg_catalog.octet_length(l.line) - 1 as start
-		from pg_catalog.string_to_table(pg_catalog.rtrim(p_lines, e'\n'), e'\n') with ordinality as l(line, n)
-	), part as (
-		select l.start / 7000 + 1 as chunk, pg_catalog.string_agg(l.line, e'\n' order by l.n) || e'\n' as lines
-		from line l
-		group by 1
-	)
+	v_bytes := pg_catalog.convert_to(p_lines, 'UTF8');
+	while v_at < pg_catalog.octet_length(v_bytes) loop
+		v_end := least(v_at + 7600, pg_catalog.octet_length(v_bytes));
+		while pg_catalog.get_byte(v_bytes, v_end - 1) <> 10 loop -- the end of a line
+			v_end := v_end - 1;
+		end loop;
+		v_parts := v_parts || pg_catalog.convert_from(pg_catalog.substr(v_bytes, v_at + 1, v_end - v_at), 'UTF8');
+		v_at := v_end;
+	end loop;
 	insert into pgdevstate.change (site, entity_id, incarnation, from_seq, to_seq, chunk, chunks, at, told, payload)
-	select p_site, p_entity_id, p_incarnation, p_from_seq, p_to_seq, p.chunk, p.chunks, p_now, v_told,
-		v_head || e'\t' || p.chunk || e'\t' || p.chunks || v_tail || p.lines
-	from (
-		select pg_catalog.row_number() over (order by q.chunk) as chunk, pg_catalog.count(*) over () as chunks, q.lines
-		from part q
-	) p
+	select p_site, p_entity_id, p_incarnation, p_from_seq, p_to_seq, p.chunk, pg_catalog.cardinality(v_parts), p_now, v_told,
+		v_head || e'\t' || p.chunk || e'\t' || pg_catalog.cardinality(v_parts) || v_tail || p.lines
+	from unnest(v_parts) with ordinality as p(lines, chunk)
 	order by p.chunk;
 end
 $$;
