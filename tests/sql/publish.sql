@@ -304,4 +304,112 @@ $$;
 call pg_temp.hot(null) \gset
 select cmp_ok(:best::numeric, '>', 0.95, format('%s of the updates were HOT', round(:best::numeric, 3)));
 
+
+-- A batch goes several ways: what is there and changes is updated, the rest is inserted, removed or no change.
+-- Whatever is in it, what is written, told and answered is what the words say.
+insert into node (name, id) values ('mixed', '02:00:00:00:01:0a');
+select pg_temp.begin_run('mixed') \g /dev/null
+create temp table batch as
+select b, (b % 7 = 0) as force, array_agg('dev' || trunc(random() * (b % 9 + 1)) order by n) as devices,
+	array_agg(greatest(trunc(random() * (b % 5 + 3))::int - (b % 3), -1) order by n) as states
+from generate_series(1, 300) b cross join lateral generate_series(1, 1 + trunc(random() * 12)::int + b * 0) n
+group by b;
+-- what a batch has to do to the rows that are there, as "told" lines
+create function pg_temp.due(p_force boolean, p_devices text[], p_states int[]) returns setof text
+language sql as $$
+	select case when w.state >= 0 then e'D\t' || w.state || e'\t-\tage\t' || w.device else e'd\tage\t' || w.device end
+	from (
+		select distinct on (u.device) u.device, u.state
+		from unnest(p_devices, p_states) with ordinality u(device, state, n) order by u.device, u.n desc
+	) w
+	left join pgdevstate.entity_device d on d.entity_id = pg_temp.id('mixed') and d.device = w.device
+	where p_force or coalesce(d.state::int, -1) <> w.state
+	order by 1
+$$;
+create function pg_temp.told_sorted(p_name text) returns text
+language sql as $$
+	select string_agg(l, e'\n' order by l) from string_to_table(pg_temp.told(p_name), e'\n') l where l ~ '^[dD]'
+$$;
+create temp table done (b int, seq bigint, answer text, changed bigint, told text, due text, left_over int);
+do $$
+declare
+	v record;
+	v_seq bigint;
+	v_due text;
+	v_changed bigint;
+	v_answer text;
+begin
+	for v in select * from batch order by b loop
+		select count(*), string_agg(l, e'\n' order by l) into v_changed, v_due from pg_temp.due(v.force, v.devices, v.states) l;
+		v_answer := pg_temp.say('mixed', v.devices, v.states, v.force);
+		select e.seq into v_seq from pgdevstate.entity e where e.entity_id = pg_temp.id('mixed');
+		insert into done select v.b, v_seq, v_answer, v_changed, case when v_changed > 0 then pg_temp.told_sorted('mixed') end, v_due,
+			(select count(*) from pg_temp.due(false, v.devices, v.states));
+	end loop;
+end
+$$;
+select cmp_ok(count(*) filter (where changed > 2), '>', 100::bigint, 'mixed batches: many that change something') from done;
+select is(d.answer, d.seq || ' ' || d.changed, '... the answer to batch ' || d.b) from done d
+where d.answer is distinct from d.seq || ' ' || d.changed union all select pass('... the answers') limit 5;
+select is(d.told, d.due, '... what is told of batch ' || d.b) from done d where d.told is distinct from d.due union all select pass('... what is told') limit 5;
+select is(sum(left_over), 0::bigint, '... all rows are what was said') from done;
+
+-- devices that are there: the same words, and nothing of a batch that is refused
+select is(pg_temp.say('b', '{p1,p2,p3}', '{1,1,1}'), '6 3', 'three');
+select is(pg_temp.say('b', '{p3,p1,p2}', '{3,1,2}', p_held => true), '7 3', '... are held now');
+select is(pg_temp.rows('select device, state, held, seq from rows where device like ''p_'''), e'(p1,1,t,7)\n(p2,2,t,7)\n(p3,3,t,7)', '... all of them');
+select is(pg_temp.told_sorted('b'), e'D\t1\th\tage\tp1\nD\t2\th\tage\tp2\nD\t3\th\tage\tp3', '... and told');
+select is(r.changed, 2, 'two with an age')
+from node n, pgdevstate.publish(n.id, n.incarnation, n.session, '{p1,p2}', '{5,5}', '{t,t}', '{5000000,-7}', '{}', '{}', '{}', '{}', '{}', '{}', '{}') r
+where n.name = 'b';
+select is((select stamp from pgdevstate.entity_device where device = 'p2') - (select stamp from pgdevstate.entity_device where device = 'p1'),
+	'5 seconds'::interval, '... which is written');
+select matches(payload, e'\nD\t5\th\t5000000\tp1\nD\t5\th\t0\tp2\n$', '... and told') from pgdevstate.change where to_seq = 8 and entity_id = pg_temp.id('b');
+create function pg_temp.bad_b(p_args text) returns text
+language plpgsql as $$
+begin
+	execute format('select pgdevstate.publish(n.id, n.incarnation, n.session, %s, ''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}'') from pg_temp.node n where n.name = ''b''', p_args);
+	return 'accepted';
+exception when others then
+	return sqlstate || ' ' || sqlerrm;
+end
+$$;
+select is(pg_temp.bad_b(args), said, said)
+from (values
+	($$'{p1,p2}', '{6,9}', '{f,f}', '{0,0}'$$, 'PD004 device "p2": state 9, held false, age 0'),
+	($$'{p1,p2}', '{6,null}', '{f,f}', '{0,0}'$$, 'PD004 device "p2": state null, held false, age 0'),
+	($$'{p1,p2}', '{6,6}', '{null,f}', '{0,0}'$$, 'PD004 device "p1": state 6, held null, age 0'),
+	($$'{p1,p2}', '{6,6}', '{f,f}', '{0,null}'$$, 'PD004 device "p2": state 6, held false, age null'),
+	($$'{p1,p2}', '{6,6,6}', '{f,f}', '{0,0}'$$, 'PD004 arrays of different lengths: 2 devices, 3 states, 2 held, 2 ages'),
+	($$'{p1,p2,p3}', '{6,6}', '{f,f,f}', '{0,0,0}'$$, 'PD004 arrays of different lengths: 3 devices, 2 states, 3 held, 3 ages'),
+	($$'{p1,p2}', '{6,6}', '{f,f}', '{0,0,0}'$$, 'PD004 arrays of different lengths: 2 devices, 2 states, 2 held, 3 ages'),
+	($$'{p1,p2}', '{6,6}', null, '{0,0}'$$, 'PD004 arrays of different lengths: 2 devices, 2 states, 0 held, 2 ages'),
+	($$'{p1,null}', '{6,6}', '{f,f}', '{0,0}'$$, 'PD004 device number 2 is null: null')
+) as v(args, said);
+select is(pg_temp.head('b'), '8 a', '... changes nothing');
+select is(pg_temp.rows('select device, state from rows where device like ''p_'''), e'(p1,5)\n(p2,5)\n(p3,3)', '... of no row');
+
+-- Each row is looked up by its key, also where the planner takes the table for an empty one.
+create temp table big as select array_agg('big' || g order by g) as devices from generate_series(1, 5000) g;
+begin;
+delete from pgdevstate.entity_device where entity_id <> pg_temp.id('b');
+update pg_catalog.pg_class set reltuples = 0, relpages = 0 where oid = 'pgdevstate.entity_device'::regclass;
+delete from pg_catalog.pg_statistic where starelid = 'pgdevstate.entity_device'::regclass;
+select pg_temp.say('b', devices, array_fill(1, array[5000])) from big \g /dev/null
+create temp table reads as select seq_tup_read + idx_tup_fetch as n from pg_catalog.pg_stat_xact_user_tables where relid = 'pgdevstate.entity_device'::regclass;
+select is(pg_temp.say('b', '{big7,big8,big9}', '{2,2,2}'), '10 3', 'three of many');
+select cmp_ok(t.seq_tup_read + t.idx_tup_fetch - r.n, '<', 20::bigint, '... read no others')
+from pg_catalog.pg_stat_xact_user_tables t, reads r where t.relid = 'pgdevstate.entity_device'::regclass;
+rollback;
+
+-- chunks are cut at lines' ends, in bytes: names of characters that have several
+select is(pg_temp.say('b', array_agg(repeat('ü', 1 + g % 60) || '電話' || g order by g), array_agg(1 + g % 3 order by g)), '9 2000', 'names of many bytes')
+from generate_series(1, 2000) g;
+select cmp_ok(max(octet_length(payload)), '<=', 7900, '... fit') from pgdevstate.change where entity_id = pg_temp.id('b') and to_seq = 9;
+select cmp_ok(min(octet_length(payload)), '>', 6600, '... fill their chunks') from pgdevstate.change
+where entity_id = pg_temp.id('b') and to_seq = 9 and chunk < chunks;
+select is(md5(string_agg(split_part(l.line, e'\t', 5), ',' order by split_part(l.line, e'\t', 5) collate "C")),
+	(select md5(string_agg(device, ',' order by device collate "C")) from pgdevstate.entity_device where entity_id = pg_temp.id('b') and seq = 9), '... and all are told')
+from pgdevstate.change c cross join lateral string_to_table(c.payload, e'\n') with ordinality l(line, n)
+where c.entity_id = pg_temp.id('b') and c.to_seq = 9 and l.n > 1 and l.line <> '';
 select * from finish();

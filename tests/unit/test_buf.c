@@ -38,6 +38,24 @@ static void test_pieces(void **state)
 	buf_clear(&b);
 }
 
+static void test_numbers(void **state)
+{
+	static const int64_t numbers[] = {
+		0, 7, -1, 10, 99, 100, -4096, 1234567890123, INT64_MAX, INT64_MIN, INT64_MIN + 1};
+	struct buf b = {0}, want = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		buf_add_number(&b, numbers[i]);
+		buf_addc(&b, ' ');
+		buf_addf(&want, "%lld ", (long long)numbers[i]);
+	}
+	assert_string_equal(buf_str(&b), buf_str(&want));
+	assert_int_equal(b.len, want.len);
+	buf_clear(&b);
+	buf_clear(&want);
+}
+
 static void test_nothing_can_be_added(void **state)
 {
 	struct buf b;
@@ -140,6 +158,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_nothing_can_be_added),
 		cmocka_unit_test(test_bytes_may_be_nul),
 		cmocka_unit_test(test_growth_keeps_room_for_the_nul),

@@ -246,6 +246,65 @@ static void the_last_word_on_a_mailbox(void **arg)
 	expect("1@d", 0, STATE_INVALID); /* a device of this name is another key */
 }
 
+static int64_t stamp_of(struct cache_entity *e, enum key_kind kind, const char *key)
+{
+	const struct value *v = cache_get(c, e, kind, key);
+
+	return v ? v->stamp_us : -1;
+}
+
+/* Only the moment of a word: never another word, nor one that was not said. */
+static void a_word_gets_another_moment(void **arg)
+{
+	struct cache_entity *a = entity(1, true), *b = entity(2, true);
+	struct value other = {.fresh = 3, .held = true, .stamp_us = 50};
+	struct value same = {.fresh = 2, .held = true, .stamp_us = 30};
+	int told;
+
+	(void)arg;
+	box(a, "1@d", 2, 10);
+	box(b, "1@d", 5, 20);
+	expect_box("1@d", 2, 5, b);
+	told = changes;
+	cache_restamp(c, a, KEY_MAILBOX, "1@d", &other);
+	assert_int_equal(stamp_of(a, KEY_MAILBOX, "1@d"), 10);
+	other = same;
+	other.held = false;
+	cache_restamp(c, a, KEY_MAILBOX, "1@d", &other);
+	assert_int_equal(stamp_of(a, KEY_MAILBOX, "1@d"), 10);
+	cache_restamp(c, a, KEY_MAILBOX, "2@d", &same);
+	assert_null(cache_get(c, a, KEY_MAILBOX, "2@d"));
+	assert_int_equal(cache_keys(c, KEY_MAILBOX), 1);
+	assert_int_equal(changes, told);
+	touches = 0;
+	cache_restamp(c, a, KEY_MAILBOX, "1@d", &same);
+	assert_int_equal(stamp_of(a, KEY_MAILBOX, "1@d"), 30);
+	expect_box("1@d", 2, 2, a); /* it is the last word now */
+	assert_int_equal(changes, told + 1);
+	assert_int_equal(touches, 0);
+	cache_restamp(c, a, KEY_MAILBOX, "1@d", &same);
+	assert_int_equal(changes, told + 1);
+}
+
+/* It was heard again: it is not swept, whether its moment is another one or not. */
+static void restamped_rows_are_not_swept(void **arg)
+{
+	struct cache_entity *a = entity(1, true);
+	struct value v = {.fresh = 2, .held = true, .stamp_us = 10};
+
+	(void)arg;
+	box(a, "same@d", 2, 10);
+	box(a, "later@d", 2, 5);
+	box(a, "unheard@d", 2, 10);
+	cache_mark(c, a);
+	cache_restamp(c, a, KEY_MAILBOX, "same@d", &v);
+	cache_restamp(c, a, KEY_MAILBOX, "later@d", &v);
+	cache_sweep(c, a);
+	assert_int_equal(stamp_of(a, KEY_MAILBOX, "same@d"), 10);
+	assert_int_equal(stamp_of(a, KEY_MAILBOX, "later@d"), 10);
+	assert_null(cache_get(c, a, KEY_MAILBOX, "unheard@d"));
+}
+
 static void ties_do_not_depend_on_order(void **arg)
 {
 	struct cache_entity *a = entity(1, true), *b = entity(2, true);
@@ -738,6 +797,8 @@ int main(void)
 		T(self_always_counts),
 		T(told_exactly_when_it_is_different),
 		T(the_last_word_on_a_mailbox),
+		T(a_word_gets_another_moment),
+		T(restamped_rows_are_not_swept),
 		T(ties_do_not_depend_on_order),
 		T(mark_and_sweep),
 		T(entities_in_order),

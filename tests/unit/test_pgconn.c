@@ -103,6 +103,14 @@ static void answer(struct fake_client *c, const char *sql)
 	} else if (strcmp(sql, "die") == 0) {
 		fake_error_of(c, 'E', "FATAL", "57P01", "terminating");
 		fake_hang_up(c);
+	} else if (strcmp(sql, "notify and die") == 0) {
+		fake_notify(c, "x", "before");
+		fake_error_of(c, 'E', "FATAL", "57P01", "terminating");
+		fake_hang_up(c);
+	} else if (strcmp(sql, "notify") == 0) {
+		fake_notify(c, "x", "1");
+		fake_answer(c, sql);
+		fake_notify(c, "x", "2");
 	} else if (strcmp(sql, "vanish") == 0) {
 		fake_hang_up(c);
 	} else if (strcmp(sql, "answer and vanish") == 0) {
@@ -281,6 +289,36 @@ static void test_notifications(void **state)
 	pgconn_listen(conn, "odd \"name\"", on_done, (void *)"l");
 	run(1);
 	expect_story("l=listen \"odd \"\"name\"\"\";");
+}
+
+/* The server has the next query before what it told with the last one is looked at. */
+static void test_answers_go_before_notifications(void **state)
+{
+	const char *at;
+
+	(void)state;
+	up();
+	query("notify");
+	query("b");
+	run(4);
+	at = strstr(buf_str(&story), "notify=notify;");
+	assert_non_null(at);
+	at = strstr(at, "notify x=1;");
+	assert_non_null(at);
+	assert_non_null(strstr(at, "notify x=2;"));
+	assert_non_null(strstr(buf_str(&story), "b=b;"));
+}
+
+static void test_a_notification_before_a_fatal_error_counts(void **state)
+{
+	static const char told[] = "notify x=before;notify and die lost;down[57P01] ";
+
+	(void)state;
+	up();
+	query("notify and die");
+	run(2);
+	assert_memory_equal(buf_str(&story), told, strlen(told));
+	assert_true(pgconn_is_closed(conn));
 }
 
 static void test_what_came_before_the_end_counts(void **state)
@@ -492,6 +530,8 @@ int main(void)
 		TEST(test_prepared_once),
 		TEST(test_a_stale_plan_is_tried_once_more),
 		TEST(test_notifications),
+		TEST(test_answers_go_before_notifications),
+		TEST(test_a_notification_before_a_fatal_error_counts),
 		TEST(test_what_came_before_the_end_counts),
 		TEST(test_ended_by_the_server_is_lost),
 		TEST(test_ended_while_idle),
