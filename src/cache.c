@@ -44,6 +44,12 @@ struct key {
 	uint32_t writer : ENTITY_BITS, state : 4, held : 1, kind : 1, policy : 3;
 };
 
+/* The id is there too: looking for one does not visit the others. */
+struct place {
+	struct entity_id id;
+	struct cache_entity *entity;
+};
+
 struct cache {
 	struct cache_callbacks cb;
 	void *arg;
@@ -51,7 +57,7 @@ struct cache {
 	uint32_t *buckets;
 	size_t nbuckets; /* a power of two */
 	int64_t nkeys[KEY_KINDS];
-	struct cache_entity **entities; /* by id */
+	struct place *entities; /* by id */
 	int nentities;
 	struct cache_entity **slots; /* by number; [0] is none, those of the gone are NULL */
 	uint32_t nslots;
@@ -541,7 +547,7 @@ static int entity_place(const struct cache *c, const struct entity_id *id, bool 
 	*found = false;
 	while (low < high) {
 		int middle = (low + high) / 2;
-		int order = memcmp(id, &c->entities[middle]->id, sizeof(*id));
+		int order = memcmp(id, &c->entities[middle].id, sizeof(*id));
 
 		if (order == 0) {
 			*found = true;
@@ -560,7 +566,7 @@ struct cache_entity *cache_entity_find(struct cache *c, const struct entity_id *
 	bool found;
 	int at = entity_place(c, id, &found);
 
-	return found ? c->entities[at] : NULL;
+	return found ? c->entities[at].entity : NULL;
 }
 
 struct cache_entity *cache_entity_get(struct cache *c, const struct entity_id *id)
@@ -570,7 +576,7 @@ struct cache_entity *cache_entity_get(struct cache *c, const struct entity_id *i
 	struct cache_entity *e;
 
 	if (found)
-		return c->entities[at];
+		return c->entities[at].entity;
 	e = mem_alloc(sizeof(*e));
 	e->id = *id;
 	slot_take(c, e);
@@ -578,7 +584,7 @@ struct cache_entity *cache_entity_get(struct cache *c, const struct entity_id *i
 		mem_realloc(c->entities, (size_t)(c->nentities + 1) * sizeof(*c->entities));
 	memmove(c->entities + at + 1, c->entities + at,
 		(size_t)(c->nentities - at) * sizeof(*c->entities));
-	c->entities[at] = e;
+	c->entities[at] = (struct place){*id, e};
 	c->nentities++;
 	c->generation++;
 	return e;
@@ -608,7 +614,7 @@ int cache_entities(const struct cache *c)
 struct cache_entity *cache_entity_at(const struct cache *c, int i)
 {
 	assert(i >= 0 && i < c->nentities);
-	return c->entities[i];
+	return c->entities[i].entity;
 }
 
 unsigned cache_generation(const struct cache *c)
@@ -650,8 +656,10 @@ void cache_set_self(struct cache *c, struct cache_entity *e, bool self)
 static void others_update(struct cache *c)
 {
 	for (int i = 0; i < c->nentities; i++) {
-		if (!c->entities[i]->self)
-			entity_update(c, c->entities[i]);
+		struct cache_entity *e = c->entities[i].entity;
+
+		if (!e->self)
+			entity_update(c, e);
 	}
 }
 
@@ -841,7 +849,7 @@ void cache_free(struct cache *c)
 	if (!c)
 		return;
 	for (int i = 0; i < c->nentities; i++)
-		free(c->entities[i]);
+		free(c->entities[i].entity);
 	free(c->entities);
 	free(c->slots);
 	free(c->buckets);

@@ -17,15 +17,15 @@ struct cache;
 struct cache_entity { /* read it; only cache.c and listener.c write */
 	struct entity_id id;
 	bool self;
-	bool known; /* payload_entity was seen */
-	struct payload_entity who;
+	bool known;         /* payload_entity was seen */
+	uint32_t slot;      /* cache.c's number for it */
+	uint32_t rows_list; /* cache.c's */
+	unsigned mark;      /* cache.c's, for mark and sweep */
 	struct payload_head
 		head; /* what this node knows: incarnation, seq, alive, reporting */
 	int64_t rows[KEY_KINDS];
-	uint32_t rows_list; /* cache.c's */
-	uint32_t slot;      /* cache.c's number for it */
-	unsigned mark;      /* cache.c's, for mark and sweep */
-	void *listener;     /* listener.c's */
+	void *listener;            /* listener.c's */
+	struct payload_entity who; /* last: a change does not look at it */
 };
 
 /* What a key adds up to, under its policy. */

@@ -36,6 +36,9 @@ bool name_check(const char *name, size_t len, const char **why)
 		return false;
 	}
 	for (size_t at = 0, step; at < len; at += step) {
+		step = name[at] >= ' ' && name[at] < 0x7f;
+		if (step == 1) /* most are */
+			continue;
 		step = utf8_len(name + at, len - at);
 		if (step == 0) {
 			snprintf(reason, sizeof(reason), "byte %zu is not UTF-8", at + 1);

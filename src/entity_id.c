@@ -2,7 +2,6 @@
 #include "entity_id.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <ifaddrs.h>
 #include <netpacket/packet.h>
 #include <stdio.h>
@@ -24,7 +23,8 @@ static int hex_value(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
-	c = (char)tolower((unsigned char)c);
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
@@ -102,17 +102,46 @@ struct uuid uuid_random(void)
 	return u;
 }
 
+static const char hex_lower[256] = {['0'] = '0',
+	'1',
+	'2',
+	'3',
+	'4',
+	'5',
+	'6',
+	'7',
+	'8',
+	'9',
+	['A'] = 'a',
+	'b',
+	'c',
+	'd',
+	'e',
+	'f',
+	['a'] = 'a',
+	'b',
+	'c',
+	'd',
+	'e',
+	'f'};
+
 bool uuid_parse(const char *text, struct uuid *out)
 {
-	for (int i = 0; i < UUID_TEXT - 1; i++) {
-		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+	static const uint8_t group_end[] = {8, 13, 18, 23, 36};
+	size_t at = 0;
 
-		if (dash ? text[i] != '-' : hex_value(text[i]) < 0)
+	for (size_t group = 0; group < sizeof(group_end); group++) {
+		for (; at < group_end[group]; at++) {
+			out->text[at] = hex_lower[(unsigned char)text[at]];
+			if (!out->text[at])
+				return false;
+		}
+		out->text[at] = at < UUID_TEXT - 1 ? '-' : '\0';
+		if (text[at] != out->text[at])
 			return false;
-		out->text[i] = (char)tolower((unsigned char)text[i]);
+		at++;
 	}
-	out->text[UUID_TEXT - 1] = '\0';
-	return text[UUID_TEXT - 1] == '\0';
+	return true;
 }
 
 bool uuid_equal(const struct uuid *a, const struct uuid *b)
