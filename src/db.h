@@ -47,6 +47,7 @@ struct db_self {
 	const char *name, *host, *boot_id, *version;
 	int pid;
 	int lease_ms;
+	int built_for; /* version of the schema; what this node can read goes by it */
 };
 
 struct db_request {

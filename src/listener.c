@@ -658,6 +658,23 @@ static void listener_twin(struct listener *l, const struct payload *pl)
 		l->cb.twin(l->arg, &pl->head.incarnation, &line.entity);
 }
 
+/* Changes of several entities, told at once: each as if it had come alone. */
+static void listener_pack(struct listener *l, const struct payload *pack)
+{
+	struct payload pl;
+	const char *text, *why;
+	size_t at = 0, len;
+
+	while (l->connected && payload_next_of_pack(pack, &at, &text, &len)) {
+		if (!payload_parse(text, len, &pl, &why))
+			bad_payload(l, why);
+		else if (pl.type != PAYLOAD_CHANGE)
+			bad_payload(l, "only changes come in a pack");
+		else
+			listener_change(l, &pl, text, len);
+	}
+}
+
 /* False: malformed. */
 static bool listener_apply(struct listener *l, const char *text, size_t len)
 {
@@ -690,6 +707,9 @@ static bool listener_apply(struct listener *l, const char *text, size_t len)
 		break;
 	case PAYLOAD_POLICIES:
 		policies_told(l, pl.number);
+		break;
+	case PAYLOAD_PACK:
+		listener_pack(l, &pl);
 		break;
 	case PAYLOAD_ROWS:
 		bad_payload(l, "rows do not come as a notification");

@@ -25,6 +25,7 @@
 #include "node.h"
 #include "options.h"
 #include "pgport.h"
+#include "schema_version.h"
 #include "service.h"
 
 #define SIGNALS     5
@@ -345,7 +346,8 @@ static struct node_config node_settings(struct daemon *d)
 			.boot_id = d->boot_id,
 			.version = PGDEVSTATE_VERSION,
 			.pid = (int)getpid(),
-			.lease_ms = o->lease_ms},
+			.lease_ms = o->lease_ms,
+			.built_for = SCHEMA_VERSION},
 		.stale_after_ms = o->stale_after_ms,
 	};
 

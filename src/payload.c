@@ -3,7 +3,6 @@
  */
 #include "payload.h"
 
-#include <errno.h>
 #include <md5.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,18 +67,33 @@ static bool take_text(struct fields *f, char *out, size_t size)
 	return true;
 }
 
+/* Digits, a minus before them or not. 18 of them always fit. */
+static bool number_of(const struct slice *s, int64_t *out)
+{
+	bool minus = s->len > 0 && s->at[0] == '-';
+	int64_t n = 0;
+
+	if (s->len == minus || s->len > 23)
+		return false;
+	for (size_t i = minus; i < s->len; i++) {
+		unsigned digit = (unsigned)(s->at[i] - '0');
+
+		if (digit > 9 || (i >= 18 && n > (INT64_MAX - (int64_t)digit) / 10))
+			return false;
+		n = n * 10 + digit;
+	}
+	*out = minus ? -n : n;
+	return true;
+}
+
 static bool take_int(struct fields *f, int64_t min, int64_t max, int64_t *out)
 {
-	char text[24], *end;
-	long long n;
+	struct slice s;
+	int64_t n;
 
-	if (!take_text(f, text, sizeof(text)))
+	if (!take_slice(f, &s))
 		return false;
-	errno = 0;
-	n = strtoll(text, &end, 10);
-	/* strtoll() takes blanks and a plus in front, and cuts what is too large */
-	if (errno != 0 || end == text || *end || n < min || n > max ||
-		!(text[0] == '-' || (text[0] >= '0' && text[0] <= '9')))
+	if (!number_of(&s, &n) || n < min || n > max)
 		return fields_fail(f, "a number is malformed or out of range");
 	*out = n;
 	return true;
@@ -100,7 +114,7 @@ static bool take_uuid(struct fields *f, struct uuid *out, bool optional)
 
 	if (!take_text(f, text, sizeof(text)))
 		return false;
-	if (optional && strcmp(text, "-") == 0) {
+	if (optional && text[0] == '-' && !text[1]) {
 		out->text[0] = '\0';
 		return true;
 	}
@@ -110,12 +124,12 @@ static bool take_uuid(struct fields *f, struct uuid *out, bool optional)
 static bool take_flags(struct fields *f, struct payload_head *head)
 {
 	static const char *const flags[] = {"-", "a", "r", "ar"};
-	char text[4];
+	struct slice s;
 
-	if (!take_text(f, text, sizeof(text)))
+	if (!take_slice(f, &s))
 		return false;
 	for (int i = 0; i < 4; i++) {
-		if (strcmp(text, flags[i]) == 0) {
+		if (s.len == strlen(flags[i]) && memcmp(s.at, flags[i], s.len) == 0) {
 			head->alive = (i & 1) != 0;
 			head->reporting = (i & 2) != 0;
 			return true;
@@ -124,14 +138,25 @@ static bool take_flags(struct fields *f, struct payload_head *head)
 	return fields_fail(f, "flags are malformed");
 }
 
+/* A field of one character; '\0': of another length. */
+static bool take_letter(struct fields *f, char *out)
+{
+	struct slice s;
+
+	if (!take_slice(f, &s))
+		return false;
+	*out = s.len == 1 ? s.at[0] : '\0';
+	return true;
+}
+
 static bool take_held(struct fields *f, bool *held)
 {
-	char text[2];
+	char letter;
 
-	if (!take_text(f, text, sizeof(text)))
+	if (!take_letter(f, &letter))
 		return false;
-	*held = text[0] == 'h';
-	return *held || text[0] == '-' || fields_fail(f, "held is neither h nor -");
+	*held = letter == 'h';
+	return *held || letter == '-' || fields_fail(f, "held is neither h nor -");
 }
 
 static bool fields_end(struct fields *f)
@@ -218,6 +243,8 @@ static bool take_header_rest(struct fields *f, struct payload *p)
 	case PAYLOAD_POLICIES:
 		return take_int(f, 0, INT64_MAX, &p->number) &&
 			   take_int(f, 0, MOST_STAMP, &p->clock_us);
+	case PAYLOAD_PACK:
+		return true;
 	case PAYLOAD_TWIN:
 		return take_entity(f, &p->head.entity) &&
 			   take_uuid(f, &p->head.incarnation, false) &&
@@ -233,13 +260,13 @@ static bool take_header_rest(struct fields *f, struct payload *p)
 
 static bool take_type(struct fields *f, enum payload_type *out)
 {
-	static const char letters[] = "CSPXQRTV";
-	char text[2];
+	static const char letters[] = "CSPXQRTVK";
 	const char *at;
+	char letter;
 
-	if (!take_text(f, text, sizeof(text)))
+	if (!take_letter(f, &letter))
 		return false;
-	at = text[0] ? strchr(letters, text[0]) : NULL;
+	at = letter ? strchr(letters, letter) : NULL;
 	if (!at)
 		return fields_fail(f, "its type is unknown");
 	*out = (enum payload_type)(at - letters);
@@ -263,6 +290,25 @@ bool payload_parse(const char *text, size_t len, struct payload *out, const char
 	out->site = (int)site;
 	out->rest = behind;
 	out->rest_len = (size_t)(text + len - behind);
+	return true;
+}
+
+/* A payload's header begins with its version, a digit; other lines with a letter. */
+bool payload_next_of_pack(
+	const struct payload *pack, size_t *at, const char **text, size_t *len)
+{
+	const char *begin = pack->rest + *at, *end = pack->rest + pack->rest_len;
+	const char *next = begin;
+
+	if (begin == end)
+		return false;
+	do {
+		next = memchr(next, '\n', (size_t)(end - next));
+		next = next ? next + 1 : end;
+	} while (next < end && !(*next >= '0' && *next <= '9'));
+	*text = begin;
+	*len = (size_t)(next - begin);
+	*at += *len;
 	return true;
 }
 
@@ -454,12 +500,12 @@ static const struct {
 
 static bool take_line(struct fields *f, const struct payload *p, struct payload_line *out)
 {
-	char letter[2];
+	char letter;
 
-	if (!take_text(f, letter, sizeof(letter)))
+	if (!take_letter(f, &letter))
 		return false;
 	for (size_t i = 0; i < sizeof(line_types) / sizeof(line_types[0]); i++) {
-		if (letter[0] == line_types[i].letter)
+		if (letter == line_types[i].letter)
 			return line_types[i].take(f, p, out) && fields_end(f);
 	}
 	return fields_fail(f, "a line's type is unknown");

@@ -17,14 +17,15 @@
 #include "policy.h"
 
 enum payload_type {
-	PAYLOAD_CHANGE,  /* C: one chunk of one publish of one entity */
-	PAYLOAD_ROWS,    /* S: one chunk of all rows of one entity */
-	PAYLOAD_PULSE,   /* P: the coordinator's pulse; heads and an audit follow as lines */
-	PAYLOAD_GONE,    /* X: an entity was removed */
-	PAYLOAD_PING,    /* Q: asks every node to answer */
-	PAYLOAD_PONG,    /* R: an answer */
-	PAYLOAD_TWIN,    /* T: someone was refused our id; an E line says who */
-	PAYLOAD_POLICIES /* V: policies changed; with lines: all of them */
+	PAYLOAD_CHANGE,   /* C: one chunk of one publish of one entity */
+	PAYLOAD_ROWS,     /* S: one chunk of all rows of one entity */
+	PAYLOAD_PULSE,    /* P: the coordinator's pulse; heads and an audit follow as lines */
+	PAYLOAD_GONE,     /* X: an entity was removed */
+	PAYLOAD_PING,     /* Q: asks every node to answer */
+	PAYLOAD_PONG,     /* R: an answer */
+	PAYLOAD_TWIN,     /* T: someone was refused our id; an E line says who */
+	PAYLOAD_POLICIES, /* V: policies changed; with lines: all of them */
+	PAYLOAD_PACK      /* K: several C, as payload_next_of_pack() takes them apart */
 };
 
 struct payload_head {
@@ -53,6 +54,13 @@ struct payload {
 
 /* Borrows `text`, which must outlive `out`. False: *why says what is wrong. */
 bool payload_parse(const char *text, size_t len, struct payload *out, const char **why);
+
+/*
+ * The payloads that a pack holds, one after the other: *at starts at 0. False: no more.
+ * Each is what it would be by itself, and to be parsed as such; only C is legal there.
+ */
+bool payload_next_of_pack(
+	const struct payload *pack, size_t *at, const char **text, size_t *len);
 
 enum payload_line_type {
 	LINE_VALUE,   /* D, M: key has value */

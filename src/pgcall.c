@@ -148,7 +148,7 @@ static void encode_register(const struct db_request *req, struct pgcall *c)
 
 	c->sql = "select " LEASE_COLUMNS " from pgdevstate.register($1::macaddr, $2::uuid, "
 			 "$3::text, $4::text, $5::int, $6::text, $7::text, $8::int, $9::uuid, "
-			 "$10::bigint, $11::uuid)";
+			 "$10::bigint, $11::uuid, $12::int)";
 	call_add_entity(c, &self->entity);
 	call_add_uuid(c, &req->incarnation);
 	call_add(c, self->name);
@@ -163,6 +163,7 @@ static void encode_register(const struct db_request *req, struct pgcall *c)
 	else
 		call_add(c, NULL);
 	call_add_uuid(c, &req->continues_session);
+	call_add_number(c, self->built_for);
 }
 
 static void encode_resume(const struct db_request *req, struct pgcall *c)

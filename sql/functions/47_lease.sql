@@ -67,6 +67,7 @@ begin
 	perform pgdevstate.backend_end(p_was.backend_pid, p_was.backend_start);
 	update pgdevstate.entity e
 	set name = p_now.name, host = p_now.host, pid = p_now.pid, boot_id = p_now.boot_id, version = p_now.version,
+		built_for = p_now.built_for,
 		owner = session_user, incarnation = p_now.incarnation, session = p_now.session,
 		backend_pid = pg_catalog.pg_backend_pid(), backend_start = v_backend_start,
 		seq = p_now.seq, reporting = p_now.reporting, unconfirmed = p_now.unconfirmed,

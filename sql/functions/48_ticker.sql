@@ -30,6 +30,41 @@ $$;
 comment on function pgdevstate.relay_waits(smallint, pg_snapshot) is
 	'part of relay: is there anything to tell?';
 
+-- relay_notify: tell these changes, in this order: as many in one notification as fit behind the
+-- header of a pack (K), where all who were alive at the last tick read that; one alone as it is.
+-- Reads: ticker. Writes: nothing; notifies. Errors: none.
+create or replace function pgdevstate.relay_notify(p_site smallint, p_channel text, p_payloads text[])
+returns void
+language plpgsql
+as $$
+declare
+	v_header text := pg_catalog.concat_ws(e'\t', '1', 'K', p_site) || e'\n';
+	v_most int := 0;
+	v_pack text := '';
+	v_bytes int := 0;
+	v_changes int := 0;
+	v_payload text;
+begin
+	if (select t.packs from pgdevstate.ticker t where t.site = p_site) then
+		v_most := 7900 - pg_catalog.octet_length(v_header);
+	end if;
+	foreach v_payload in array p_payloads loop
+		v_bytes := v_bytes + pg_catalog.octet_length(v_payload);
+		if v_changes > 0 and v_bytes > v_most then
+			perform pg_catalog.pg_notify(p_channel, case when v_changes > 1 then v_header || v_pack else v_pack end);
+			v_pack := '';
+			v_bytes := pg_catalog.octet_length(v_payload);
+			v_changes := 0;
+		end if;
+		v_pack := v_pack || v_payload;
+		v_changes := v_changes + 1;
+	end loop;
+	perform pg_catalog.pg_notify(p_channel, case when v_changes > 1 then v_header || v_pack else v_pack end);
+end
+$$;
+comment on function pgdevstate.relay_notify(smallint, text, text[]) is
+	'part of relay: tells changes, several in one notification where all nodes read that';
+
 -- relay_rows: tell what this statement sees of the journal, p_relayed did not, and nobody told, in
 -- the order of writing: an entity's rows are written and committed in one order, that of its head's
 -- lock. Not by a number of the last row told: numbers are given out when rows are written, and a
@@ -59,9 +94,9 @@ begin
 		where c.site = p_site and not c.told and c.xid in (select pg_catalog.pg_snapshot_xip(p_relayed))
 	) n;
 	sent := coalesce(pg_catalog.cardinality(v_payloads), 0);
-	perform pg_catalog.pg_notify(p_channel, p.payload)
-	from unnest(v_payloads) with ordinality as p(payload, n)
-	order by p.n;
+	if sent > 0 then
+		perform pgdevstate.relay_notify(p_site, p_channel, v_payloads);
+	end if;
 end
 $$;
 comment on function pgdevstate.relay_rows(smallint, text, pg_snapshot) is
@@ -95,8 +130,9 @@ $$;
 comment on function pgdevstate.ticker_step(smallint, text, boolean, pg_snapshot, xid8) is
 	'part of relay and tick: one step of the ticker, or of its end';
 
--- ticker_count: members, and how fast the journal grows, the mean of this and what it was.
--- Reads: change, heartbeat, setting. Writes: nothing. Errors: PD006 a setting is missing.
+-- ticker_count: members, whether all of them read packs, and how fast the journal grows, the mean of this
+-- and what it was.
+-- Reads: change, entity, heartbeat, setting. Writes: nothing. Errors: PD006 a setting is missing.
 create or replace function pgdevstate.ticker_count(
 	p_was pgdevstate.ticker, p_now timestamptz, out now pgdevstate.ticker)
 language plpgsql stable
@@ -107,8 +143,9 @@ declare
 	v_id bigint;
 begin
 	now := p_was;
-	select pg_catalog.count(*) into now.members
+	select pg_catalog.count(*), coalesce(pg_catalog.min(e.built_for) >= 5, false) into now.members, now.packs
 	from pgdevstate.heartbeat h
+	join pgdevstate.entity e on e.site = h.site and e.entity_id = h.entity_id
 	where h.site = p_was.site and h.alive and h.lease_ms is not null;
 	now.period_ms := least(20, greatest(2, now.members * 1000::bigint
 		/ greatest(1, pgdevstate.setting_value('ticker_deliveries'))));
@@ -154,7 +191,7 @@ comment on function pgdevstate.ticker_wanted(boolean, pgdevstate.ticker, uuid, b
 -- behind it; counts; chooses; the line for the pulse. Nobody waits for locks here: where somebody
 -- else holds the ticker's row (an old coordinator whose server process hangs in the
 -- middle of relay()), changes are told directly from now on, and heads prove nothing (told: false).
--- Reads: change, heartbeat, setting. Writes: site, ticker; notifies. Errors: PD006 a setting is missing.
+-- Reads: change, entity, heartbeat, setting. Writes: site, ticker; notifies. Errors: PD006 a setting is missing.
 create or replace function pgdevstate.tick_ticker(
 	p_site smallint, p_channel text, p_token uuid, p_begins boolean, p_now timestamptz, out told boolean, out line text)
 language plpgsql
@@ -195,7 +232,7 @@ begin
 	if told then
 		update pgdevstate.ticker t
 		set relayed = v_state.relayed, until = v_state.until, period_ms = v_state.period_ms, members = v_state.members,
-			changes_per_s = v_state.changes_per_s, counted_id = v_state.counted_id, counted_at = v_state.counted_at,
+			changes_per_s = v_state.changes_per_s, packs = v_state.packs, counted_id = v_state.counted_id, counted_at = v_state.counted_at,
 			busy_at = v_state.busy_at, switched_at = v_state.switched_at
 		where t.site = p_site;
 	end if;

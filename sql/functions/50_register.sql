@@ -5,6 +5,7 @@
 --          the node was restarted beside a PBX that may be well, and lamps must not flicker.
 --          p_continues...: after resume() said "rewound": the live holder itself goes on with
 --          a new incarnation; listeners that were ahead need not reload.
+--          p_built_for: version of the schema that the node was built for: what it can read.
 -- Reads:   site, pg_stat_activity.   Writes: entity, heartbeat, change; ends the old session.
 -- Errors:  PD001 p_continues is not what is registered (resume again); PD003 another role's
 --          entity; PD004 illegal words; PD005 the id is a static entity's.
@@ -12,6 +13,7 @@ create or replace function pgdevstate.register(
 	p_entity_id macaddr, p_incarnation uuid, p_name text, p_host text, p_pid int, p_boot_id text,
 	p_version text, p_lease_ms int,
 	p_continues uuid default null, p_continues_seq bigint default null, p_continues_session uuid default null,
+	p_built_for int default 1,
 	out outcome text, out session uuid, out channel text, out site int, out seq bigint, out clock_us bigint,
 	out lease_ms int, out holder_name text, out holder_host text, out holder_pid int,
 	out holder_since timestamptz, out holder_beat_age_ms bigint)
@@ -76,6 +78,7 @@ begin
 	v_now.pid := p_pid;
 	v_now.boot_id := p_boot_id;
 	v_now.version := p_version;
+	v_now.built_for := coalesce(p_built_for, 1);
 	v_now.incarnation := p_incarnation;
 	v_now.session := pg_catalog.gen_random_uuid();
 	v_now.seq := v_now.seq + 1;
@@ -92,5 +95,5 @@ begin
 	clock_us := pgdevstate.clock_us(pg_catalog.clock_timestamp());
 end
 $$;
-comment on function pgdevstate.register(macaddr, uuid, text, text, int, text, text, int, uuid, bigint, uuid) is
+comment on function pgdevstate.register(macaddr, uuid, text, text, int, text, text, int, uuid, bigint, uuid, int) is
 	'a node begins a run; refused while another run holds the lease';

@@ -19,6 +19,7 @@ create table pgdevstate.entity (
 	registered_at timestamptz not null default clock_timestamp(),
 	moved_at timestamptz not null default clock_timestamp(),
 	expires_at timestamptz,
+	built_for int not null default 1,
 	constraint entity_pkey primary key (site, entity_id),
 	constraint entity_site_fkey foreign key (site) references pgdevstate.site (site)
 ) with (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000,
@@ -44,6 +45,7 @@ comment on column pgdevstate.entity.unconfirmed is 'how many of the newest seq n
 comment on column pgdevstate.entity.registered_at is 'when this run of the node registered, or the static entity was made';
 comment on column pgdevstate.entity.moved_at is 'when seq moved last';
 comment on column pgdevstate.entity.expires_at is 'static: until when its words count; null: for ever';
+comment on column pgdevstate.entity.built_for is 'version of the schema that the node was built for; 1: it did not say (before 5), or it is static';
 
 create table pgdevstate.heartbeat (
 	site smallint not null,

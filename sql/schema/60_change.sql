@@ -73,6 +73,7 @@ create table pgdevstate.ticker (
 	counted_at timestamptz not null default '-infinity',
 	busy_at timestamptz not null default '-infinity',
 	switched_at timestamptz not null default '-infinity',
+	packs boolean not null default false,
 	constraint ticker_pkey primary key (site),
 	constraint ticker_site_fkey foreign key (site) references pgdevstate.site (site)
 ) with (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000,
@@ -89,3 +90,4 @@ comment on column pgdevstate.ticker.counted_id is 'the journal''s newest row whe
 comment on column pgdevstate.ticker.counted_at is 'when that was';
 comment on column pgdevstate.ticker.busy_at is 'when members times rate was last more than half of what takes the ticker';
 comment on column pgdevstate.ticker.switched_at is 'when the ticker was last taken or given up';
+comment on column pgdevstate.ticker.packs is 'all who were alive at the last tick read several changes in one notification (built for 5 or later)';

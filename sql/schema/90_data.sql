@@ -1,5 +1,5 @@
 -- The rows that every installation begins with.
-insert into pgdevstate.installed (version, oldest_node) values (4, 1);
+insert into pgdevstate.installed (version, oldest_node) values (5, 1);
 
 insert into pgdevstate.site (site, name, channel, is_here)
 values (1, 'here', 'pgdevstate_' || replace(gen_random_uuid()::text, '-', ''), true);

@@ -32,7 +32,7 @@ grant usage on schema pgdevstate to pgdevstate_node, pgdevstate_reader;
 -- what a node calls
 grant execute on function
 	pgdevstate.schema_version(),
-	pgdevstate.register(macaddr, uuid, text, text, int, text, text, int, uuid, bigint, uuid),
+	pgdevstate.register(macaddr, uuid, text, text, int, text, text, int, uuid, bigint, uuid, int),
 	pgdevstate.resume(macaddr, uuid, bigint, text, text, int, text),
 	pgdevstate.publish_device(macaddr, uuid, uuid, text, int, boolean, bigint),
 	pgdevstate.publish(macaddr, uuid, uuid, text[], int[], boolean[], bigint[], text[], text[], int[], int[], int[],

@@ -635,6 +635,8 @@ static void clients_make(void)
 {
 	static const char *const names[] = {"a", "b", "c", "d"};
 
+	bool older = rng_chance(&d.rng, 30);
+
 	memset(d.clients, 0, sizeof(d.clients));
 	d.coordinator = NULL;
 	for (int i = 0; i < CLIENTS; i++) {
@@ -645,7 +647,8 @@ static void clients_make(void)
 			.boot_id = rng_chance(&d.rng, 80) ? "boot" : "",
 			.version = "model",
 			.pid = 100 + i,
-			.lease_ms = rng_chance(&d.rng, 50) ? 10000 : 3000};
+			.lease_ms = rng_chance(&d.rng, 50) ? 10000 : 3000,
+			.built_for = older && i == 0 ? 4 : 5};
 		c->incarnation = next_uuid();
 		c->self.entity.bytes[0] = 2;
 		c->self.entity.bytes[5] = (uint8_t)(9 - i % ENTITIES);

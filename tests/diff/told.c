@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "mem.h"
+#include "payload.h"
 
 #define CHUNK_FIELD 7 /* of the header of C and S: chunk, chunks */
 
@@ -29,14 +30,15 @@ static size_t header_len(const char *payload)
 	return strcspn(payload, "\n");
 }
 
-void told_add(void *told, const char *text, size_t len)
+/* A change of a pack is marked as such, whatever else is in the pack. */
+static void told_add_one(struct told *t, const char *mark, const char *text, size_t len)
 {
-	struct told *t = told;
 	struct buf b = {0};
 	const char *newline = memchr(text, '\n', len);
 	size_t head = newline ? (size_t)(newline - text) : len;
 	size_t before;
 
+	buf_adds(&b, mark);
 	header_print(text, head, &b);
 	before = t->n > 0 ? header_len(t->payloads[t->n - 1]) : 0;
 	if (t->n > 0 && b.len == before && newline &&
@@ -49,6 +51,20 @@ void told_add(void *told, const char *text, size_t len)
 	buf_add(&b, text + head, len - head);
 	t->payloads = mem_realloc(t->payloads, (t->n + 1) * sizeof(*t->payloads));
 	t->payloads[t->n++] = buf_take(&b);
+}
+
+void told_add(void *told, const char *text, size_t len)
+{
+	struct payload pl;
+	const char *why, *part;
+	size_t at = 0, part_len;
+
+	if (!payload_parse(text, len, &pl, &why) || pl.type != PAYLOAD_PACK) {
+		told_add_one(told, "", text, len);
+		return;
+	}
+	while (payload_next_of_pack(&pl, &at, &part, &part_len))
+		told_add_one(told, "packed ", part, part_len);
 }
 
 static int by_text(const void *a, const void *b)

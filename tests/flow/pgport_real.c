@@ -19,6 +19,7 @@
 #include "loop.h"
 #include "mem.h"
 #include "pgport.h"
+#include "schema_version.h"
 
 #define ITEMS_MAX 16
 
@@ -238,7 +239,8 @@ static bool start(const char *conninfo, const char *entity)
 		.boot_id = "boot",
 		.version = "0",
 		.pid = (int)getpid(),
-		.lease_ms = 10000};
+		.lease_ms = 10000,
+		.built_for = SCHEMA_VERSION};
 	t.incarnation = uuid_random();
 	t.base = loop_new();
 	t.pgport = pgport_new(t.base, conninfo, "pgport_real", &error);

@@ -79,6 +79,16 @@ $pg->psql(q{select pgdevstate.set_device_state('Custom:sql', 'INUSE')});
 $devices{'Custom:sql'} = 'INUSE';
 all_say('SQL, too');
 
+# --- what commits together goes in packs: 40 entities come into being, and say a word
+poll_until { ($Flow::last_seen = $pg->psql('select packs from pgdevstate.ticker')) eq 't' } 'all nodes read packs';
+my $payloads = $b->stats->{payloads};
+$pg->psql(q{select pgdevstate.set_device_state('Custom:pack' || n, 'BUSY', 'door' || n) from generate_series(1, 40) n});
+$devices{"Custom:pack$_"} = 'BUSY' for 1 .. 40;
+all_say('80 changes at once');
+cmp_ok($b->stats->{payloads} - $payloads, '<', 80, '... in fewer notifications');
+is($b->stats->{payloads_bad}, 0, '... all of which are understood');
+is(gaps(), $gaps, '... without a gap');
+
 # --- to and fro while all talk
 for my $mode (qw(direct ticker direct ticker)) {
     $pg->psql("select pgdevstate.set_notify_mode('$mode')");

@@ -48,6 +48,21 @@ static void check_line(void)
 	payload_row_digest(line.kind, line.key, &line.value);
 }
 
+/* Its parts, one behind the other, are all that is behind its header. */
+static void take_apart(const struct payload *pack)
+{
+	const char *text, *end = pack->rest, *why = NULL;
+	size_t at = 0, len;
+	struct payload p;
+
+	while (payload_next_of_pack(pack, &at, &text, &len)) {
+		must(text == end && len > 0);
+		end = text + len;
+		must(payload_parse(text, len, &p, &why) || (why && *why));
+	}
+	must(end == pack->rest + pack->rest_len);
+}
+
 static void parse_alone(const char *text, size_t len)
 {
 	struct payload p;
@@ -62,6 +77,8 @@ static void parse_alone(const char *text, size_t len)
 		return;
 	}
 	must(p.rest >= text && p.rest + p.rest_len <= text + len);
+	if (p.type == PAYLOAD_PACK)
+		take_apart(&p);
 	while ((got = payload_next(&p, &at, &line, &why)) != 0) {
 		must(at <= p.rest_len + 1); /* the last line may lack its newline */
 		if (got > 0)

@@ -6,6 +6,7 @@
 
 #include "mem.h"
 #include "node_parts.h"
+#include "schema_version.h"
 #include "sim.h"
 
 #define MOST_TURNS 3000 /* of one process at the same moment */
@@ -199,7 +200,8 @@ static void config_make(struct box *b)
 			.boot_id = b->boot_id,
 			.version = "sim",
 			.pid = ++b->sim->last_pid,
-			.lease_ms = plan->lease_ms},
+			.lease_ms = plan->lease_ms,
+			.built_for = plan->older >> (b - b->sim->boxes) & 1 ? 4 : SCHEMA_VERSION},
 		.stale_after_ms = plan->stale_after_ms,
 	};
 	memcpy(b->cfg.publish, b->publish, sizeof(b->publish));

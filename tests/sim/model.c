@@ -19,13 +19,15 @@
 #ifndef MOST_KEYS
 #define MOST_KEYS 24 /* of a kind */
 #endif
-#define KEPT_COMMITS   64 /* that a crash may take back */
-#define MOST_POLICIES  8
-#define AWAKE_GAP_US   INT64_C(1000000)
-#define TICK_LEASE_US  INT64_C(2000000)
-#define HEADS_SINCE_US INT64_C(2000000)
-#define MS             INT64_C(1000)
-#define CHANNEL        "pgds_model"
+#define KEPT_COMMITS    64 /* that a crash may take back */
+#define MOST_POLICIES   8
+#define AWAKE_GAP_US    INT64_C(1000000)
+#define TICK_LEASE_US   INT64_C(2000000)
+#define HEADS_SINCE_US  INT64_C(2000000)
+#define MS              INT64_C(1000)
+#define CHANNEL         "pgds_model"
+#define PACK_HEADER     "1\tK\t1\n"
+#define PACK_MORE_BYTES 900 /* 7,900 where chunks have 7,000 */
 
 struct m_row {
 	bool present;
@@ -38,7 +40,7 @@ struct m_entity {
 	int pid;
 	bool is_static;
 	int64_t expires_us; /* static; 0: never */
-	int lease_ms;
+	int lease_ms, built_for;
 	int journal_from; /* what is before belongs to one that was removed */
 	struct uuid incarnation, session;
 	int backend;
@@ -77,6 +79,7 @@ struct m_state {
 	int relay_from;         /* changes before this one are told */
 	int64_t relayed_number; /* for MODEL_RELAY_BY_NUMBER */
 	int members, period_ms, counted;
+	bool packs;                                 /* all members read them */
 	int64_t changes_per_s, counted_us, busy_us; /* times: 0: never */
 	int commits;
 };
@@ -402,6 +405,12 @@ static void texts_clear(struct m_texts *t)
 	*t = (struct m_texts){NULL, 0};
 }
 
+static void texts_add(struct m_texts *t, char *text)
+{
+	t->text = mem_realloc(t->text, (size_t)(t->n + 1) * sizeof(*t->text));
+	t->text[t->n++] = text;
+}
+
 /* Or nobody can: its entity was removed, and with it its part of the journal. */
 static bool is_told(struct model *m, const struct m_change *c)
 {
@@ -450,8 +459,7 @@ static void relay_change(struct model *m, struct m_change *c, struct m_texts *ou
 		m->now.relayed_number = c->number;
 	check_order(m, c);
 	c->told_commit = m->now.commits + 1;
-	out->text = mem_realloc(out->text, (size_t)(out->n + 1) * sizeof(*out->text));
-	out->text[out->n++] = mem_strdup(c->payload);
+	texts_add(out, mem_strdup(c->payload));
 }
 
 static void relay_changes(struct model *m, struct m_texts *out)
@@ -466,6 +474,33 @@ static void relay_changes(struct model *m, struct m_texts *out)
 	m->now.relay_from = m->now.nchanges;
 }
 
+/* Several changes in one notification, as many as there is room for: from *at on. */
+static char *pack_next(const struct model *m, const struct m_texts *from, int *at)
+{
+	size_t most = m->now.packs ? m->chunk_bytes + PACK_MORE_BYTES : 0;
+	struct buf b = {0};
+	int first = *at;
+	char *text;
+
+	buf_adds(&b, PACK_HEADER);
+	do
+		buf_adds(&b, from->text[(*at)++]);
+	while (*at < from->n && b.len + strlen(from->text[*at]) <= most);
+	text = *at - first > 1 ? mem_strdup(buf_str(&b)) : mem_strdup(from->text[first]);
+	buf_clear(&b);
+	return text;
+}
+
+static void texts_pack(const struct model *m, struct m_texts *t)
+{
+	struct m_texts packed = {NULL, 0};
+
+	for (int at = 0; at < t->n;)
+		texts_add(&packed, pack_next(m, t, &at));
+	texts_clear(t);
+	*t = packed;
+}
+
 static bool somebody_counts_on_it(const struct model *m)
 {
 	for (const struct model_session *s = m->sessions; s; s = s->next) {
@@ -475,12 +510,17 @@ static bool somebody_counts_on_it(const struct model *m)
 	return false;
 }
 
-/* Tells what is new; where the ticker was given up, until nobody counts on it. */
-static void ticker_step(struct model *m, bool ticker, struct m_texts *out)
+/* Tells what is new; where the ticker was given up, until nobody counts on it. How many.
+ */
+static int ticker_step(struct model *m, bool ticker, struct m_texts *out)
 {
+	int sent;
+
 	if (!m->now.relaying)
-		return;
+		return 0;
 	relay_changes(m, out);
+	sent = out->n;
+	texts_pack(m, out);
 	if (ticker) {
 		m->now.until = false;
 	} else if (!m->now.until) {
@@ -489,6 +529,7 @@ static void ticker_step(struct model *m, bool ticker, struct m_texts *out)
 		m->now.relaying = false;
 		m->now.until = false;
 	}
+	return sent;
 }
 
 static void ticker_end(struct model *m)
@@ -514,15 +555,29 @@ static int journal_end(struct model *m)
 	return m->now.counted;
 }
 
+static void members_count(struct m_state *st)
+{
+	int read_packs = 0;
+
+	st->members = 0;
+	for (int i = 0; i < st->nentities; i++) {
+		const struct m_entity *e = &st->entities[i];
+
+		if (!e->alive || e->is_static)
+			continue;
+		st->members++;
+		read_packs += e->built_for >= 5;
+	}
+	st->packs = st->members > 0 && read_packs == st->members;
+}
+
 static void ticker_count(struct model *m)
 {
 	struct m_state *st = &m->now;
 	int64_t ms = (m->clock_us - st->counted_us) / MS;
 	int last = journal_end(m);
 
-	st->members = 0;
-	for (int i = 0; i < st->nentities; i++)
-		st->members += st->entities[i].alive && !st->entities[i].is_static;
+	members_count(st);
 	st->period_ms = (int)(st->members * INT64_C(1000) / m->ticker_deliveries);
 	if (st->period_ms < 2)
 		st->period_ms = 2;
@@ -600,8 +655,7 @@ static void run_relay(
 		!uuid_equal(&m->now.token, &req->token))
 		return;
 	m->now.relayer = req->token;
-	ticker_step(m, m->now.ticker, &texts);
-	out->relay.sent = texts.n;
+	out->relay.sent = ticker_step(m, m->now.ticker, &texts);
 	out->relay.period_ms = m->now.relaying ? m->now.period_ms : 0;
 	for (int i = 0; i < texts.n; i++)
 		notify(m, texts.text[i]);
@@ -730,6 +784,7 @@ static void run_register(
 	entity_is(e, req->self, s);
 	e->incarnation = req->incarnation;
 	e->lease_ms = req->self->lease_ms;
+	e->built_for = req->self->built_for;
 	e->unconfirmed = 0;
 	if (!same || is_new)
 		e->since_us = m->clock_us;

@@ -166,6 +166,7 @@ struct plan {
 	int notify_mode;      /* how changes are told: 0 auto, 1 direct, 2 ticker */
 	int64_t deliveries;   /* a second: more, and auto takes the ticker */
 	int period_ms;        /* of the ticker */
+	unsigned older;       /* a bit for the box whose node reads no packs */
 	int64_t publishes_us; /* so long a publish may take from its begin to its commit */
 	bool statics;
 	unsigned pbxs; /* a bit for each box that has one */

@@ -9,8 +9,10 @@ select dblink_exec('ear', format('listen %I', s.channel)) from pgdevstate.site s
 -- what was heard since it was asked last, one word each: who says which seq; P the pulse, with its
 -- number of heads, and how changes are told if it says so
 create function pg_temp.word(p_payload text) returns text
-language sql as $$
+language sql set check_function_bodies = off as $$
 	select case split_part(p_payload, e'\t', 2)
+		when 'K' then '(' || (select string_agg(pg_temp.word(c.text), ' ' order by c.n)
+			from regexp_split_to_table(substring(p_payload from '^[^\n]*\n(.*)$'), '^(?=1)', 'n') with ordinality as c(text, n)) || ')'
 		when 'C' then coalesce(n.name, 'sql') || case when n.name is null then '' else split_part(p_payload, e'\t', 7) end
 		when 'P' then 'P' || (length(p_payload) - length(replace(p_payload, e'\nH', e'\n')))
 			|| coalesce(' ' || replace(substring(p_payload from e'\nN\t([a-z]*\t[a-z]*)'), e'\t', '/'), '')
@@ -45,6 +47,14 @@ language sql as $$
 	cross join lateral pgdevstate.relay(n.id, n.incarnation, n.session, n.token) r
 	where n.name = p_name
 $$;
+-- a tick whose pulse has the heads of all, however long ago they moved
+create function pg_temp.tick_all(p_name text) returns text
+language plpgsql as $$
+begin
+	update pgdevstate.coordinator set slice_after = '00:00:00:00:00:00';
+	return pg_temp.tick(p_name);
+end
+$$;
 create function pg_temp.mode() returns text
 language sql as $$ select m.mode || '/' || m.setting from pgdevstate.notify_mode m $$;
 -- in the other session: the same as say(), of one device
@@ -64,7 +74,7 @@ select pg_temp.heard() \g /dev/null
 select is(pg_temp.mode(), 'direct/auto', 'to begin with each change is told by itself');
 select pg_temp.say('a', '{x}', '{1}') \g /dev/null
 select is(pg_temp.heard(), 'a2', '... at once');
-select is(pg_temp.tick('a'), '1 0', 'somebody coordinates');
+select is(pg_temp.tick_all('a'), '1 0', 'somebody coordinates');
 select is(pg_temp.heard(), 'P3', '... and does not mention what older nodes do not know');
 select is(pg_temp.relay('a'), '0 0', 'there is nothing to relay');
 select is(pg_temp.relay('b'), '0 0', '... nor for others');
@@ -77,7 +87,7 @@ select is(pgdevstate.set_notify_mode('Ticker'), false, '... still');
 select throws_ok($$select pgdevstate.set_notify_mode('often')$$, 'PD004', '"often" is no notify mode', 'no such mode');
 select throws_ok($$select pgdevstate.set_notify_mode(null)$$, 'PD004', 'null is no notify mode', 'none');
 select is(pg_temp.mode(), 'direct/ticker', 'not before the next tick');
-select is(pg_temp.tick('a'), '2 0', 'at the next tick');
+select is(pg_temp.tick_all('a'), '2 0', 'at the next tick');
 select is(pg_temp.mode(), 'ticker/ticker', '... it is');
 select is(pg_temp.heard(), 'P3 ticker/ticker', '... and the pulse says so');
 
@@ -118,14 +128,14 @@ select pg_temp.other('rollback'), pg_temp.heard() \g /dev/null
 -- heads in the pulse prove gaps
 select pg_temp.say('a', '{x}', '{1}') \g /dev/null
 select pg_temp.say('b', '{x}', '{1}') \g /dev/null
-select pg_temp.tick('a') \g /dev/null
+select pg_temp.tick_all('a') \g /dev/null
 select is(pg_temp.heard(), 'a8, b4, P4 ticker/ticker', 'the pulse comes behind what its heads show');
 select is(pg_temp.relay('a'), '0 2', '... which is told');
 
 -- another coordinator
 select pg_temp.say('c', '{y}', '{1}') \g /dev/null
 select pg_temp.coordinator_age('2.1 seconds') \g /dev/null
-select pg_temp.tick('b') \g /dev/null
+select pg_temp.tick_all('b') \g /dev/null
 select is(pg_temp.heard(), 'c3, P4 ticker/ticker', 'a new coordinator tells what the last one left, first of all');
 select is(pg_temp.relay('a'), '0 0', 'the last one tells nothing any more');
 select pg_temp.say('c', '{y}', '{2}') \g /dev/null
@@ -134,16 +144,16 @@ select pg_temp.heard() \g /dev/null
 
 -- one that does not call relay(): it is older than that
 select pg_temp.coordinator_age('2.1 seconds') \g /dev/null
-select pg_temp.tick('c') \g /dev/null
+select pg_temp.tick_all('c') \g /dev/null
 select is(pg_temp.mode(), 'ticker/ticker', 'who takes over has until the next tick to show that it relays');
 select pg_temp.say('c', '{y}', '{3}') \g /dev/null
-select pg_temp.tick('c') \g /dev/null
+select pg_temp.tick_all('c') \g /dev/null
 select is(pg_temp.mode(), 'direct/ticker', '... else there is no ticker');
 select is(pg_temp.heard(), 'P4 ticker/ticker, c5, P4 direct/ticker', '... and what was left is told');
 select pg_temp.say('c', '{y}', '{4}') \g /dev/null
 select is(pg_temp.heard(), 'c6', '... as what is said now');
 select pg_temp.relay('c') \g /dev/null
-select pg_temp.tick('c') \g /dev/null
+select pg_temp.tick_all('c') \g /dev/null
 select pg_temp.heard() \g /dev/null
 select is(pg_temp.mode(), 'ticker/ticker', 'once it relays, there is one');
 
@@ -152,7 +162,7 @@ select pg_temp.other('begin') \g /dev/null
 select pg_temp.other_says('b', 'x', 3) \g /dev/null
 select pgdevstate.set_notify_mode('direct') \g /dev/null
 select pg_temp.say('a', '{x}', '{2}') \g /dev/null
-select pg_temp.tick('c') \g /dev/null
+select pg_temp.tick_all('c') \g /dev/null
 select is(pg_temp.heard(), 'a9, P4 direct/direct', 'the tick that gives it up tells what waits');
 select pg_temp.say('a', '{x}', '{3}') \g /dev/null
 select is(pg_temp.heard(), 'a10', '... the next change is told by itself');
@@ -187,15 +197,15 @@ select is(pg_temp.relay('c'), '0 0', '... nor to do');
 select pg_temp.other('begin') \g /dev/null
 select pg_temp.other_says('b', 'x', 4) \g /dev/null
 select pgdevstate.set_notify_mode('ticker') \g /dev/null
-select pg_temp.tick('c') \g /dev/null
+select pg_temp.tick_all('c') \g /dev/null
 select pg_temp.other('commit') \g /dev/null
 select is(pg_temp.heard(), 'P4 ticker/ticker, b6', 'who wrote before the ticker was taken tells its change itself');
 select is(pg_temp.relay('c'), '0 2', '... and nobody again');
 select pg_temp.say('a', '{x}', '{4}') \g /dev/null
 select pgdevstate.set_notify_mode('direct') \g /dev/null
-select pg_temp.tick('c') \g /dev/null
+select pg_temp.tick_all('c') \g /dev/null
 select pgdevstate.set_notify_mode('ticker') \g /dev/null
-select pg_temp.tick('c') \g /dev/null
+select pg_temp.tick_all('c') \g /dev/null
 select pg_temp.say('a', '{x}', '{5}') \g /dev/null
 select is(pg_temp.relay('c'), '1 2', 'off and on again');
 select is(pg_temp.heard(), 'a11, P4 direct/direct, P4 ticker/ticker, a12', '... each told once');
@@ -206,18 +216,18 @@ select pg_temp.other('begin') \g /dev/null
 select pg_temp.other('update pgdevstate.ticker set relayed = relayed') \g /dev/null
 set lock_timeout = '2s';
 select is(pg_temp.relay('c'), '0 0', 'somebody tells just now: no wait');
-select pg_temp.tick('c') \g /dev/null
+select pg_temp.tick_all('c') \g /dev/null
 select is(pg_temp.mode(), 'direct/ticker', 'the tick does not wait either: no ticker');
 select is(pg_temp.heard(), 'P0 direct/ticker', '... and no heads, which would prove gaps');
 select pg_temp.say('a', '{x}', '{7}') \g /dev/null
 select is(pg_temp.heard(), 'a14', '... what is new is told directly');
 select pg_temp.other('rollback') \g /dev/null
-select pg_temp.tick('c') \g /dev/null
+select pg_temp.tick_all('c') \g /dev/null
 select is(pg_temp.heard(), 'a13, P4 ticker/ticker', '... what was left when it is possible again');
 
 -- goodbye
 select pg_temp.say('a', '{x}', '{8}') \g /dev/null
-select pg_temp.tick('c') \g /dev/null
+select pg_temp.tick_all('c') \g /dev/null
 select pg_temp.relay('c') \g /dev/null
 select pg_temp.heard() \g /dev/null
 select pg_temp.say('a', '{x}', '{1}') \g /dev/null
@@ -227,16 +237,16 @@ select is(pg_temp.mode(), 'direct/ticker', '... and until there is another, chan
 select pg_temp.say('a', '{x}', '{2}') \g /dev/null
 select is(pg_temp.heard(), 'a17', '... indeed');
 select pg_temp.coordinator_age('2.1 seconds') \g /dev/null
-select pg_temp.tick('a') \g /dev/null
+select pg_temp.tick_all('a') \g /dev/null
 select pg_temp.relay('a') \g /dev/null
-select pg_temp.tick('a') \g /dev/null
+select pg_temp.tick_all('a') \g /dev/null
 select is(pg_temp.mode(), 'ticker/ticker', 'the next one is the ticker again');
 
 -- the row is gone; the numbers of transactions are another server's
 delete from pgdevstate.ticker;
-select pg_temp.tick('a') \g /dev/null
+select pg_temp.tick_all('a') \g /dev/null
 select pg_temp.relay('a') \g /dev/null
-select pg_temp.tick('a') \g /dev/null
+select pg_temp.tick_all('a') \g /dev/null
 select pg_temp.heard() \g /dev/null
 select is(pg_temp.mode(), 'ticker/ticker', 'a row that is gone is made anew');
 select pg_temp.say('a', '{x}', '{3}') \g /dev/null
@@ -245,6 +255,84 @@ select is(pg_temp.relay('a'), '0 2', 'restored from elsewhere: what was before i
 select pg_temp.say('a', '{x}', '{4}') \g /dev/null
 select is(pg_temp.relay('a'), '1 2', '... and it goes on');
 select is(pg_temp.heard(), 'a19', '... with what is new');
+
+-- packs: as soon as all that live read them
+create function pg_temp.say_many(p_name text, p_devices int, p_length int default 1) returns void
+language sql as $$
+	select pg_temp.say(p_name, array[repeat('x', p_length) || n], array[1 + n % 2]) from generate_series(1, p_devices) n
+$$;
+create function pg_temp.leave(p_name text) returns bigint
+language sql as $$ select pgdevstate.leave(n.id, n.incarnation, n.session) from pg_temp.node n where n.name = p_name $$;
+select pg_temp.leave('a'), pg_temp.leave('b') \g /dev/null
+select is(pg_temp.begin_run('a', p_built_for => 5) || ' ' || pg_temp.begin_run('b', p_built_for => 5) || ' '
+	|| pg_temp.begin_run('c', p_built_for => 4) || ' ' || pg_temp.begin_run('x', p_built_for => 6),
+	'registered registered registered registered', 'three nodes that read packs, and one that does not');
+select pg_temp.coordinator_age('2.1 seconds') \g /dev/null
+select pg_temp.tick_all('a') \g /dev/null
+select pg_temp.relay('a') \g /dev/null
+select pg_temp.tick_all('a') \g /dev/null
+select is(pg_temp.mode(), 'ticker/ticker', '... and a ticker');
+select pg_temp.heard() \g /dev/null
+select pg_temp.say('a', '{x}', '{1}'), pg_temp.say('b', '{x}', '{1}') \g /dev/null
+select is(pg_temp.relay('a'), '2 2', 'one of them was built for an older schema');
+select is(pg_temp.heard(), 'a22, b9', '... each change is a notification');
+select pg_temp.leave('c') \g /dev/null
+select pg_temp.tick_all('a') \g /dev/null
+select pg_temp.heard() \g /dev/null
+select is(pg_temp.rows('select packs from pgdevstate.ticker'), '(t)', 'it left: all read packs');
+select pg_temp.say('a', '{x}', '{2}') \g /dev/null
+select is(pg_temp.relay('a'), '1 2', 'one change');
+select is(pg_temp.heard(), 'a23', '... is none');
+select pg_temp.say('a', '{x}', '{3}'), pg_temp.say('b', '{x}', '{3}'), pg_temp.say('a', '{x}', '{4}') \g /dev/null
+select is(pg_temp.relay('a'), '3 2', 'several');
+select is(pg_temp.heard(), '(a24 b10 a25)', '... are one notification, in order');
+select pg_temp.say('a', '{x}', '{5}'), pg_temp.say('b', '{x}', '{5}') \g /dev/null
+select pg_temp.tick_all('a') \g /dev/null
+select is(pg_temp.heard(), '(a26 b11), P5 ticker/ticker', '... before a pulse, too');
+create function pg_temp.sizes() returns text -- of what was heard, and of the changes in it
+language plpgsql as $$
+declare
+	v_mark text := 'mark ' || nextval('pg_temp.mark');
+	v_sizes int[] := '{}';
+	v_changes int := 0;
+	v_until timestamptz := clock_timestamp() + interval '60 seconds';
+	v_note record;
+begin
+	perform dblink_exec('mark', format('notify %I, %L', s.channel, v_mark)) from pgdevstate.site s;
+	loop
+		for v_note in select n.extra from dblink_get_notify('ear') n loop
+			if v_note.extra = v_mark then
+				return format('%s changes in %s, at most %s bytes', v_changes, cardinality(v_sizes),
+					(select greatest(7900, max(s)) from unnest(v_sizes) s));
+			end if;
+			v_sizes := v_sizes || octet_length(v_note.extra);
+			v_changes := v_changes + (select count(*) from regexp_matches(v_note.extra, '^1\tC', 'gn'));
+		end loop;
+		if clock_timestamp() > v_until then
+			raise exception 'notifications do not come: %', v_sizes;
+		end if;
+	end loop;
+end
+$$;
+select pg_temp.say_many('b', 200) \g /dev/null
+select is(pg_temp.relay('a'), '200 2', 'many');
+select matches(pg_temp.sizes(), '^200 changes in [34], at most 7900 bytes$', '... as many in each as there is room for');
+select pg_temp.say('b', array_agg('long' || repeat('x', 200) || n), array_agg(2)) from generate_series(1, 60) n \g /dev/null
+select pg_temp.say_many('a', 3) \g /dev/null
+select pg_temp.relay('a') \g /dev/null
+select is(pg_temp.sizes(), '5 changes in 2, at most 7900 bytes', 'one that fills a notification goes by itself');
+select pg_temp.begin_run('c') \g /dev/null
+select pg_temp.tick_all('a') \g /dev/null
+select is(pg_temp.rows('select packs, members from pgdevstate.ticker'), '(f,4)', 'one that is older still is there');
+select pg_temp.sizes() \g /dev/null
+select pg_temp.say('a', '{x}', '{1}'), pg_temp.say('b', '{x}', '{1}') \g /dev/null
+select pg_temp.relay('a') \g /dev/null
+select is(pg_temp.sizes(), '2 changes in 2, at most 7900 bytes', '... no packs any more');
+update pgdevstate.heartbeat set alive = false where entity_id = pg_temp.id('c');
+update pgdevstate.heartbeat set alive = false where entity_id = pg_temp.id('x');
+select pg_temp.tick_all('a') \g /dev/null
+select is(pg_temp.rows('select packs, members from pgdevstate.ticker'), '(t,2)', 'it is dead');
+select pg_temp.sizes() \g /dev/null
 
 -- the choice
 create function pg_temp.pass(p_time interval, p_changes int) returns void
@@ -257,39 +345,39 @@ select pgdevstate.set_notify_mode('auto') \g /dev/null
 update pgdevstate.ticker set busy_at = '-infinity', changes_per_s = 0;
 select pg_temp.begin_run('c') \g /dev/null
 select pg_temp.pass('1 s', 0) \g /dev/null
-select pg_temp.tick('a') \g /dev/null
+select pg_temp.tick_all('a') \g /dev/null
 select is(pg_temp.mode(), 'direct/auto', 'nothing happens: direct');
 update pgdevstate.setting set value = 1000 where name = 'direct_deliveries';
 select pg_temp.pass('1 s', 600) \g /dev/null
-select pg_temp.tick('a') \g /dev/null
+select pg_temp.tick_all('a') \g /dev/null
 select is(pg_temp.rows('select members, changes_per_s between 200 and 300, deliveries_per_s = 3 * changes_per_s, direct_deliveries, mode from pgdevstate.notify_mode'),
 	'(3,t,t,1000,direct)', '300 changes a second for three: not yet');
 select pg_temp.pass('1 s', 900) \g /dev/null
-select pg_temp.tick('a') \g /dev/null
+select pg_temp.tick_all('a') \g /dev/null
 select is(pg_temp.rows('select changes_per_s between 400 and 600, mode from pgdevstate.notify_mode'), '(t,ticker)', '600: the ticker');
 select pg_temp.pass('1 s', 0) \g /dev/null
-select pg_temp.tick('a') \g /dev/null
+select pg_temp.tick_all('a') \g /dev/null
 select is(pg_temp.rows('select changes_per_s between 200 and 300, mode from pgdevstate.notify_mode'), '(t,ticker)', '300: it stays');
 select pg_temp.pass('1 s', 0) \g /dev/null
-select pg_temp.tick('a') \g /dev/null
+select pg_temp.tick_all('a') \g /dev/null
 select pg_temp.pass('5 s', 0) \g /dev/null
-select pg_temp.tick('a') \g /dev/null
+select pg_temp.tick_all('a') \g /dev/null
 select is(pg_temp.rows('select changes_per_s between 20 and 80, mode from pgdevstate.notify_mode'), '(t,ticker)', 'less than half for 6 s: it stays');
 select pg_temp.pass('5 s', 0) \g /dev/null
-select pg_temp.tick('a') \g /dev/null
+select pg_temp.tick_all('a') \g /dev/null
 select is(pg_temp.mode(), 'direct/auto', '... for 10 s: direct');
 select pg_temp.pass('1 s', 2000) \g /dev/null
-select pg_temp.tick('a') \g /dev/null
+select pg_temp.tick_all('a') \g /dev/null
 select is(pg_temp.mode(), 'ticker/auto', 'at once again');
 update pgdevstate.ticker set busy_at = clock_timestamp() + interval '1 hour', counted_at = clock_timestamp() + interval '1 hour', changes_per_s = 0;
-select pg_temp.tick('a') \g /dev/null
+select pg_temp.tick_all('a') \g /dev/null
 select is(pg_temp.mode(), 'direct/auto', 'the clock went back: what was then says nothing');
 
 -- the period
 create function pg_temp.period(p_deliveries bigint) returns int
 language sql as $$
 	update pgdevstate.setting set value = p_deliveries where name = 'ticker_deliveries';
-	select pg_temp.tick('a');
+	select pg_temp.tick_all('a');
 	select t.period_ms from pgdevstate.ticker t
 $$;
 select is(pg_temp.period(10000), 2, 'three listeners: every 2 ms, not more often');

@@ -18,6 +18,7 @@
 #include "log.h"
 #include "mem.h"
 #include "node.h"
+#include "schema_version.h"
 #include "world.h"
 
 #define S     INT64_C(1000000)
@@ -83,7 +84,8 @@ static inline struct peer *begin_as(int i, int id, const char *host, int pid)
 	memset(p, 0, sizeof(*p));
 	p->id = (struct entity_id){{id ? 2 : 0, 0, 0, 0, 0, (uint8_t)id}};
 	snprintf(p->name, sizeof(p->name), "server%d", i);
-	cfg.self = (struct db_self){p->id, p->name, host, "boot", "1", pid, 10000};
+	cfg.self =
+		(struct db_self){p->id, p->name, host, "boot", "1", pid, 10000, SCHEMA_VERSION};
 	cfg.publish[0] = cfg.publish[1] = cfg.subscribe[0] = cfg.subscribe[1] = true;
 	p->port = port_new(db);
 	port = port_db(p->port);

@@ -320,6 +320,133 @@ static void older_is_left_out(void **arg)
 	assert_true(wants_nothing());
 }
 
+/* ---- packs ---- */
+
+static void pack_add(
+	struct buf *pack, const char *who, const char *inc, int64_t from, const char *lines)
+{
+	char *text =
+		print('C', &(struct chunk){who, inc, from, from + 1, 1, 1, NULL, NULL, 0}, lines);
+
+	if (!pack->len)
+		buf_adds(pack, "1\tK\t1\n");
+	buf_adds(pack, text);
+	free(text);
+}
+
+static void pack_notify(struct buf *pack)
+{
+	char *text = buf_take(pack);
+
+	notify(text);
+	free(text);
+}
+
+/* Loaded, with B beside A: x is INUSE by it, too. */
+static void load_two(void)
+{
+	load();
+	change(B, I2, 4, "");
+	assert_true(wants(DB_READ_ROWS, B));
+	rows(B, I2, 5, "E\tnode\tb\th\t1\tv\t0\n" X2);
+	done();
+	assert_true(wants_nothing());
+}
+
+static void a_pack_of_changes(void **arg)
+{
+	struct buf pack = {0};
+
+	(void)arg;
+	load_two();
+	pack_add(&pack, A, I1, 10, X6);
+	pack_add(&pack, B, I2, 5, "d\t0\tx\nD\t1\th\t0\tz\n");
+	pack_add(&pack, A, I1, 11, X1);
+	pack_add(&pack, SELF, I1, 1, X1);
+	pack_notify(&pack);
+	assert_int_equal(state_by(A, "x"), 1);
+	assert_int_equal(state_by(B, "x"), -1);
+	assert_int_equal(state_by(B, "z"), 1);
+	assert_int_equal(entity(A)->head.seq, 12);
+	assert_int_equal(entity(B)->head.seq, 6);
+	assert_int_equal(counts().payloads, 2); /* the first made B known */
+	assert_int_equal(counts().bad, 0);
+	assert_true(wants_nothing());
+}
+
+static void a_gap_in_a_pack(void **arg)
+{
+	struct buf pack = {0};
+
+	(void)arg;
+	load_two();
+	pack_add(&pack, A, I1, 11, X6); /* 11 is missing */
+	pack_add(&pack, B, I2, 5, X1);
+	pack_add(&pack, A, I1, 12, X1);
+	pack_notify(&pack);
+	assert_int_equal(state_by(B, "x"), 1);
+	assert_int_equal(state_by(A, "x"), 2);
+	assert_true(wants(DB_READ_JOURNAL, A));
+	read_text("1\tS\t1\t" A "\t" I1 "\t0\t13\t0\t0\ta\t-\t0\t5\n");
+	journal(A, I1, 10, "");
+	journal(A, I1, 11, X6);
+	journal(A, I1, 12, X1);
+	done();
+	assert_int_equal(state_by(A, "x"), 1);
+	assert_int_equal(counts().gaps, 1);
+	assert_int_equal(counts().pulls, 1);
+	assert_true(wants_nothing());
+}
+
+/* What is whole counts; the rest is told as bad, and read. */
+static void a_pack_that_is_cut(void **arg)
+{
+	struct buf pack = {0};
+
+	(void)arg;
+	load_two();
+	pack_add(&pack, A, I1, 10, X6);
+	buf_adds(&pack, "1\tC\t1\t" B "\t" I2 "\t5\t6\t1\t1\ta");
+	pack_notify(&pack);
+	assert_int_equal(counts().bad, 1);
+	assert_int_equal(state_by(A, "x"), 6);
+	assert_int_equal(entity(B)->head.seq, 5);
+	assert_true(
+		wants_nothing()); /* whose it was is not to be trusted: the pulse will tell */
+	pack_add(&pack, A, I1, 11, X1);
+	pack_add(&pack, B, I2, 5, "D\t1\th\t0\tz\nD\t6\th");
+	pack_notify(&pack);
+	assert_int_equal(counts().bad, 2);
+	assert_int_equal(state_by(A, "x"), 1);
+	assert_int_equal(entity(B)->head.seq, 5);
+	assert_true(wants(DB_READ_ROWS, B));
+}
+
+static void what_is_no_pack(void **arg)
+{
+	struct buf pack = {0};
+
+	(void)arg;
+	load_two();
+	notify("1\tK\t1\n");
+	assert_int_equal(counts().bad, 0);
+	notify("1\tK\t1\n1\tP\t1\t" B "\t" I2 "\t3\t5\n");
+	assert_int_equal(counts().bad, 1);
+	assert_int_equal(pulses, 0);
+	notify("1\tK\t1\n1\tK\t1\n1\tK\t1\n");
+	assert_int_equal(counts().bad, 3);
+	notify("1\tK\t1\n1\tX\t1\t" A "\t" I1 "\t10\t5\n");
+	assert_int_equal(counts().bad, 4);
+	assert_true(wants_nothing());
+	pack_add(&pack, A, I1, 10, X6);
+	buf_adds(&pack, "3\tC\tof another time\n");
+	pack_add(&pack, A, I1, 11, X1);
+	pack_notify(&pack);
+	assert_int_equal(counts().bad, 5);
+	assert_int_equal(state_by(A, "x"), 1);
+	assert_true(wants_nothing());
+}
+
 static void a_change_of_flags(void **arg)
 {
 	(void)arg;
@@ -1471,6 +1598,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(in_order),
 		T(older_is_left_out),
+		T(a_pack_of_changes),
+		T(a_gap_in_a_pack),
+		T(a_pack_that_is_cut),
+		T(what_is_no_pack),
 		T(a_change_of_flags),
 		T(gap_reads_the_journal),
 		T(a_forged_gap_is_read_once),

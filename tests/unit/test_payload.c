@@ -62,6 +62,56 @@ static void expect_id(const struct entity_id *id, const char *text)
 	assert_string_equal(entity_id_print(id, out), text);
 }
 
+/* ---- packs ---- */
+
+#define C1 "1\tC\t1\t" E1 "\t" I1 "\t1\t2\t1\t1\ta\t-\t0\t5\n"
+#define C2 "1\tC\t1\t" E2 "\t" I2 "\t7\t8\t1\t1\ta\t-\t0\t6\n"
+
+/* What a pack is taken apart into: each with a '|' behind it. */
+static void expect_parts(const char *pack, const char *parts)
+{
+	struct sample s = accept(pack);
+	char got[1000] = "";
+	const char *text;
+	size_t at = 0, len;
+
+	assert_int_equal(s.p.type, PAYLOAD_PACK);
+	while (payload_next_of_pack(&s.p, &at, &text, &len)) {
+		assert_true(len > 0 && text >= s.p.rest && text + len <= s.p.rest + s.p.rest_len);
+		snprintf(got + strlen(got), sizeof(got) - strlen(got), "%.*s|", (int)len, text);
+	}
+	assert_false(payload_next_of_pack(&s.p, &at, &text, &len));
+	assert_string_equal(got, parts);
+	free(s.text);
+}
+
+static void packs_are_taken_apart(void **arg)
+{
+	(void)arg;
+	expect_parts("1\tK\t1\n", "");
+	expect_parts("1\tK\t1\n" C1, C1 "|");
+	expect_parts("1\tK\t1\n" C1 C2, C1 "|" C2 "|");
+	expect_parts("1\tK\t1\n" C1 "D\t1\th\t0\t1x\nd\t0\ty\n" C2 "m\t0\t1\tdefault\n",
+		C1 "D\t1\th\t0\t1x\nd\t0\ty\n|" C2 "m\t0\t1\tdefault\n|");
+}
+
+/* Whatever is wrong with a part is its own, and told by the parser of parts. */
+static void packs_that_are_damaged(void **arg)
+{
+	(void)arg;
+	expect_parts("1\tK\t1\n" C1 C2 "D\t1\th", C1 "|" C2 "D\t1\th|");
+	expect_parts("1\tK\t1\n" C1 "1\tC\t1\t02", C1 "|1\tC\t1\t02|");
+	expect_parts("1\tK\t1\n" C1 "1", C1 "|1|");
+	expect_parts("1\tK\t1\nD\t1\th\t0\tx\n" C1, "D\t1\th\t0\tx\n|" C1 "|");
+	expect_parts("1\tK\t1\n\n\n" C1, "\n\n|" C1 "|");
+	expect_parts("1\tK\t1\n1\tK\t1\n" C1, "1\tK\t1\n|" C1 "|");
+	expect_parts("1\tK\t1\nx", "x|");
+	refuse("1\tK\t1");
+	refuse("1\tK\t1\t2\n" C1);
+	refuse("1\tK\t-1\n" C1);
+	refuse("2\tK\t1\n" C1);
+}
+
 /* ---- headers ---- */
 
 static void header_change(void **arg)
@@ -633,6 +683,8 @@ static void digests(void **arg)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(packs_are_taken_apart),
+		cmocka_unit_test(packs_that_are_damaged),
 		cmocka_unit_test(header_change),
 		cmocka_unit_test(header_rows),
 		cmocka_unit_test(the_other_headers),

@@ -22,7 +22,8 @@ static struct db_self self = {.entity = {{2, 0, 0, 0, 0, 1}},
 	.boot_id = "b",
 	.version = "1.0",
 	.pid = 42,
-	.lease_ms = 10000};
+	.lease_ms = 10000,
+	.built_for = 5};
 static struct buf text;
 
 static struct db_request request(enum db_op op)
@@ -70,12 +71,12 @@ static void test_lease_calls(void **state)
 
 	(void)state;
 	expect_call(&req,
-		"register(02:00:00:00:00:01, " U1 ", server1, h, 42, b, 1.0, 10000, -, -, -)");
+		"register(02:00:00:00:00:01, " U1 ", server1, h, 42, b, 1.0, 10000, -, -, -, 5)");
 	req.continues = (struct uuid){U3};
 	req.continues_session = (struct uuid){U2};
 	req.seq = 7;
 	expect_call(&req, "register(02:00:00:00:00:01, " U1
-					  ", server1, h, 42, b, 1.0, 10000, " U3 ", 7, " U2 ")");
+					  ", server1, h, 42, b, 1.0, 10000, " U3 ", 7, " U2 ", 5)");
 	req.op = DB_RESUME;
 	req.seq = INT64_MAX;
 	expect_call(&req,

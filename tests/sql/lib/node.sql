@@ -22,7 +22,8 @@ create function pg_temp.incarnation(p_name text) returns uuid
 language sql as $$ select n.incarnation from pg_temp.node n where n.name = p_name $$;
 
 -- register a new run; it is kept unless refused
-create function pg_temp.begin_run(p_name text, p_host text default null, p_boot text default 'boot', p_lease_ms int default 10000)
+create function pg_temp.begin_run(p_name text, p_host text default null, p_boot text default 'boot', p_lease_ms int default 10000,
+	p_built_for int default 1)
 returns text language plpgsql as $$
 declare
 	v_new uuid := gen_random_uuid();
@@ -30,7 +31,7 @@ declare
 begin
 	select r.* into v_got
 	from pgdevstate.register(pg_temp.id(p_name), v_new, 'server_' || p_name, coalesce(p_host, 'host_' || p_name), 42,
-		p_boot, '1.0', p_lease_ms) r;
+		p_boot, '1.0', p_lease_ms, p_built_for => p_built_for) r;
 	if v_got.outcome = 'registered' then
 		update pg_temp.node n set incarnation = v_new, session = v_got.session where n.name = p_name;
 	end if;
