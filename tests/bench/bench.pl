@@ -218,12 +218,13 @@ sub swarm {
     $swarm->ask('paced', 100, $quick ? 300 : 1000);
     for my $rate (@$rates) {
         my $name = "$nodes listeners, $rate changes/s, $way";
-        my (@took, @busy);
+        my (@took, @busy, @nodes_busy);
         for my $round (1 .. ($quick ? 1 : min($rounds, 3))) {
             my $busy = server_seconds();
             my $f = $swarm->ask('paced', $rate, $ms);
             $f->{behind_ms} = 0 if $f->{behind_ms} < 0;
             push @busy, (server_seconds() - $busy) / ($ms + $f->{behind_ms}) * 1e5;
+            push @nodes_busy, $f->{cpu_ms} / ($ms + $f->{behind_ms}) * 100;
             push @took, $f;
         }
         my %f = (ours => \@took);
@@ -232,6 +233,7 @@ sub swarm {
         row(3, "$name: p50", 'us', of('p50_us', \%f));
         row(3, "$name: behind at the end" . ($lost ? ", $lost not seen within 10 s" : ''), 'ms', of('behind_ms', \%f));
         row(3, "$name: database", '% CPU', ours => \@busy);
+        row(3, "$name: all the nodes", '% CPU', ours => \@nodes_busy);
     }
     $swarm->end;
     drop($db);

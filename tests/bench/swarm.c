@@ -6,7 +6,7 @@
  *   paced RATE MS    RATE changes a second for so long, the nodes in turn; each is seen
  *                    by all other nodes: n, p50_us, p99_us, max_us, said, expected (to be
  *                    seen), behind_ms (from the last word until all was seen; at most 10
- * s)
+ *                    s), cpu_ms (of the nodes and of this tool)
  *
  * Each change is of a device of its own, for some seconds; they share their time of
  * saying in memory.
@@ -19,6 +19,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -30,6 +31,7 @@
 #include "node.h"
 #include "path.h"
 #include "pgport.h"
+#include "schema_version.h"
 #include "samples.h"
 
 #define PROCESSES  8
@@ -44,12 +46,15 @@ struct shared {
 	atomic_int order; /* number of the command */
 	double rate;
 	int64_t since_us, until_us;
-	_Atomic int64_t last_seen_us;
-	atomic_llong said, seen;
+	atomic_llong said;
 	int devices; /* a multiple of the nodes */
 	int run;     /* in their names: those of a swarm before this one count, too */
 	_Atomic int64_t said_us[DEVICES];
-	struct samples took[PROCESSES];
+	struct {
+		_Alignas(64) atomic_llong seen; /* only this process writes here */
+		_Atomic int64_t last_seen_us;
+		struct samples took;
+	} by[PROCESSES];
 };
 
 struct bench_node {
@@ -71,6 +76,8 @@ static struct {
 	int64_t said; /* of this process, of this order */
 	uint8_t state[DEVICES];
 	bool saying;
+	char prefix[32]; /* of the devices of this run */
+	size_t prefix_len;
 } self;
 
 static void rearm(void *arg)
@@ -93,7 +100,8 @@ static void changed(void *arg, enum key_kind kind, const char *key, const struct
 	const struct sum *now)
 {
 	int64_t now_us = clock_mono_us();
-	int run, device;
+	char *end;
+	long device;
 
 	(void)arg;
 	(void)kind;
@@ -101,11 +109,14 @@ static void changed(void *arg, enum key_kind kind, const char *key, const struct
 	(void)now;
 	if (self.saying || self.order == 0) /* its own; what was there before */
 		return;
-	if (sscanf(key, "PJSIP/%d-%d", &run, &device) != 2 || run != shared->run)
+	if (strncmp(key, self.prefix, self.prefix_len) != 0)
 		return;
-	samples_add(&shared->took[self.process], now_us - shared->said_us[device]);
-	atomic_fetch_add(&shared->seen, 1);
-	shared->last_seen_us = now_us;
+	device = strtol(key + self.prefix_len, &end, 10);
+	if (*end || device < 0 || device >= DEVICES)
+		return;
+	samples_add(&shared->by[self.process].took, now_us - shared->said_us[device]);
+	shared->by[self.process].seen++;
+	shared->by[self.process].last_seen_us = now_us;
 }
 
 static void phase(void *arg, enum node_phase p)
@@ -176,7 +187,8 @@ static void node_make(struct bench_node *n, const char *conninfo, int number)
 		.boot_id = "bench",
 		.version = "bench",
 		.pid = (int)getpid(),
-		.lease_ms = 30000};
+		.lease_ms = 30000,
+		.built_for = SCHEMA_VERSION};
 	n->port = pgport_new(self.base, conninfo, "bench", &error);
 	if (!n->port)
 		path_die("conninfo", error);
@@ -195,11 +207,11 @@ static void say(int64_t k)
 	int device = (int)(k % shared->devices);
 	struct bench_node *n = &self.nodes[k % self.all / self.processes];
 	struct value v = {.held = true};
-	char name[32];
+	char name[48];
 
 	self.state[device] ^= 1;
 	v.state = self.state[device] ? STATE_INUSE : STATE_NOT_INUSE;
-	snprintf(name, sizeof(name), "PJSIP/%d-%05d", shared->run, device);
+	snprintf(name, sizeof(name), "%s%05d", self.prefix, device);
 	self.saying = true;
 	shared->said_us[device] = clock_mono_us();
 	node_now(n->node, clock_mono_us());
@@ -237,6 +249,8 @@ static void child(const char *conninfo, int process, int processes, int all)
 	self.process = process;
 	self.processes = processes;
 	self.all = all;
+	self.prefix_len =
+		(size_t)snprintf(self.prefix, sizeof(self.prefix), "PJSIP/%d-", shared->run);
 	self.base = loop_new();
 	self.nodes = mem_alloc((size_t)all * sizeof(*self.nodes));
 	for (int i = process; i < all; i += processes)
@@ -271,36 +285,71 @@ static void wait_ready(int nodes)
 	}
 }
 
-static void run_paced(double rate, int ms, int nodes, int processes)
+static int64_t cpu_us(const pid_t *children, int processes)
+{
+	int64_t all_us = 0;
+	struct timespec t;
+	clockid_t clock;
+
+	for (int i = 0; i < processes; i++) {
+		if (clock_getcpuclockid(children[i], &clock) != 0 ||
+			clock_gettime(clock, &t) != 0)
+			path_die("swarm", "one of its processes has no clock");
+		all_us += t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000;
+	}
+	return all_us;
+}
+
+static int64_t seen_by_all(int processes, int64_t *last_us)
+{
+	int64_t seen = 0;
+
+	*last_us = shared->until_us;
+	for (int i = 0; i < processes; i++) {
+		seen += shared->by[i].seen;
+		if (shared->by[i].last_seen_us > *last_us)
+			*last_us = shared->by[i].last_seen_us;
+	}
+	return seen;
+}
+
+static void run_paced(
+	double rate, int ms, int nodes, const pid_t *children, int processes)
 {
 	struct samples took;
-	int64_t expected;
+	int64_t expected, seen, last_us, cpu = cpu_us(children, processes);
 
 	samples_clear(&took);
-	for (int i = 0; i < processes; i++)
-		samples_clear(&shared->took[i]);
-	shared->said = shared->seen = 0;
+	for (int i = 0; i < processes; i++) {
+		samples_clear(&shared->by[i].took);
+		shared->by[i].seen = shared->by[i].last_seen_us = 0;
+	}
+	shared->said = 0;
 	shared->rate = rate;
 	shared->since_us = clock_mono_us();
-	shared->until_us = shared->last_seen_us = shared->since_us + ms * 1000LL;
+	shared->until_us = shared->since_us + ms * 1000LL;
 	atomic_fetch_add(&shared->order, 1);
 	do {
 		usleep(5000);
 		children_live();
 		expected = shared->said * (nodes - 1);
-	} while (
-		clock_mono_us() < shared->until_us + 100000 ||
-		(shared->seen < expected && clock_mono_us() < shared->last_seen_us + SILENCE_US));
+		seen = seen_by_all(processes, &last_us);
+	} while (clock_mono_us() < shared->until_us + 100000 ||
+			 (seen < expected && clock_mono_us() < last_us + SILENCE_US &&
+				 clock_mono_us() < shared->until_us + LATE_US));
 	for (int i = 0; i < processes; i++)
-		samples_join(&took, &shared->took[i]);
+		samples_join(&took, &shared->by[i].took);
 	samples_print(&took);
-	printf(" said=%lld expected=%lld behind_ms=%.1f\n", (long long)shared->said,
-		(long long)expected, (double)(shared->last_seen_us - shared->until_us) / 1000);
+	printf(" said=%lld expected=%lld behind_ms=%.1f cpu_ms=%.1f\n",
+		(long long)shared->said, (long long)expected,
+		(double)(last_us - shared->until_us) / 1000,
+		(double)(cpu_us(children, processes) - cpu) / 1000);
 }
 
 int main(int argc, char **argv)
 {
 	int nodes = argc == 4 ? atoi(argv[2]) : 0, processes = argc == 4 ? atoi(argv[3]) : 0;
+	pid_t children[PROCESSES];
 	char line[200];
 	double rate;
 	int ms;
@@ -314,7 +363,10 @@ int main(int argc, char **argv)
 	shared->devices = DEVICES / nodes * nodes;
 	shared->run = (int)getpid();
 	for (int i = 0; i < processes; i++) {
-		if (fork() == 0)
+		children[i] = fork();
+		if (children[i] < 0)
+			path_die("swarm", "no process more");
+		if (children[i] == 0)
 			child(argv[1], i, processes, nodes);
 	}
 	wait_ready(nodes);
@@ -323,7 +375,7 @@ int main(int argc, char **argv)
 	while (fgets(line, sizeof(line), stdin)) {
 		if (sscanf(line, "paced %lf %d", &rate, &ms) != 2)
 			path_die("no such command", line);
-		run_paced(rate, ms, nodes, processes);
+		run_paced(rate, ms, nodes, children, processes);
 	}
 	return 0; /* the children end with it */
 }
