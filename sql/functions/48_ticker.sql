@@ -13,6 +13,8 @@ $$;
 comment on function pgdevstate.notify_mode_name(bigint) is 'what setting notify_mode means';
 
 -- relay_waits: is there anything to tell that p_relayed does not see, or is that of another server?
+-- Of what was running then, each transaction is looked up by itself (offset 0): as one join it may be
+-- planned as a visit to all that was ever left to the ticker.
 -- Reads: change. Writes: nothing. Errors: none.
 create or replace function pgdevstate.relay_waits(p_site smallint, p_relayed pg_snapshot)
 returns boolean
@@ -23,8 +25,11 @@ as $$
 		select from pgdevstate.change c
 		where c.site = p_site and not c.told and c.xid >= pg_catalog.pg_snapshot_xmax(p_relayed)
 	) or exists (
-		select from pgdevstate.change c
-		where c.site = p_site and not c.told and c.xid in (select pg_catalog.pg_snapshot_xip(p_relayed))
+		select
+		from pg_catalog.pg_snapshot_xip(p_relayed) as x(xid)
+		cross join lateral (
+			select from pgdevstate.change c where c.site = p_site and not c.told and c.xid = x.xid offset 0
+		) c
 	) or pg_catalog.pg_snapshot_xmax(p_relayed) > pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())
 $$;
 comment on function pgdevstate.relay_waits(smallint, pg_snapshot) is
@@ -90,8 +95,10 @@ begin
 			and c.xid < pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())
 		union all
 		select c.id, c.payload
-		from pgdevstate.change c
-		where c.site = p_site and not c.told and c.xid in (select pg_catalog.pg_snapshot_xip(p_relayed))
+		from pg_catalog.pg_snapshot_xip(p_relayed) as x(xid)
+		cross join lateral ( -- as in relay_waits()
+			select c.id, c.payload from pgdevstate.change c where c.site = p_site and not c.told and c.xid = x.xid offset 0
+		) c
 	) n;
 	sent := coalesce(pg_catalog.cardinality(v_payloads), 0);
 	if sent > 0 then

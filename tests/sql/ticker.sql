@@ -334,6 +334,32 @@ select pg_temp.tick_all('a') \g /dev/null
 select is(pg_temp.rows('select packs, members from pgdevstate.ticker'), '(t,2)', 'it is dead');
 select pg_temp.sizes() \g /dev/null
 
+-- beside a long transaction what was told is not looked at again, however much that is, and whatever is known of how much
+select pg_temp.other('begin'), pg_temp.other('create temp table mine (x int)') \g /dev/null
+select pg_temp.say('a', array['x'], array[1 + n % 2]) from generate_series(1, 3000) n \g /dev/null
+select pg_temp.relay('a'), pg_temp.sizes() \g /dev/null
+create function pg_temp.visits() returns bigint
+language sql as $$
+	select t.seq_tup_read + t.idx_tup_fetch from pg_stat_xact_user_tables t where t.relid = 'pgdevstate.change'::regclass
+$$;
+create function pg_temp.relay_visits(p_name text) returns text
+language plpgsql as $$
+declare
+	v_before bigint := pg_temp.visits();
+	v_relay text := pg_temp.relay(p_name);
+	v_visits bigint := pg_temp.visits() - v_before;
+begin
+	return v_relay || case when v_visits > 100 then ', visits ' || v_visits else '' end;
+end
+$$;
+select pg_temp.say('a', '{x}', '{7}') \g /dev/null
+select is(pg_temp.relay_visits('a'), '1 2', 'a change after thousands');
+analyze pgdevstate.change;
+select pg_temp.say('a', '{x}', '{8}') \g /dev/null
+select is(pg_temp.relay_visits('a'), '1 2', '... or so it is known');
+select is(pg_temp.relay_visits('a'), '0 2', '... or with nothing to tell');
+select pg_temp.other('rollback'), pg_temp.sizes() \g /dev/null
+
 -- the choice
 create function pg_temp.pass(p_time interval, p_changes int) returns void
 language sql as $$
