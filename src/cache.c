@@ -63,6 +63,7 @@ struct cache {
 	uint32_t nslots;
 	unsigned generation;
 	const struct policies *policies; /* of keys: kept in their sums */
+	uint32_t newest;                 /* the key of the row that came last; 0: none did */
 	struct value got;                /* cache_get()'s answer */
 	bool stale;
 	bool unsubscribed[KEY_KINDS];
@@ -264,6 +265,25 @@ static uint32_t key_get(struct cache *c, enum key_kind kind, const char *name)
 	return at;
 }
 
+/*
+ * Reports are told in the order of names. So where a row was added, and another entity
+ * has one of that key, the next key is likely the one that came there next: it lies
+ * beside what was just looked at, while a hash leads to where nobody has been yet.
+ */
+static uint32_t key_guess(const struct cache *c, enum key_kind kind, const char *name)
+{
+	uint32_t beside = c->newest ? key_at(c, c->newest)->rows : 0, at;
+	struct key *k;
+
+	if (beside && !row_at(c, beside)->eprev) /* our own: nothing came behind it */
+		beside = row_at(c, beside)->next;
+	if (!beside || !row_at(c, beside)->eprev)
+		return 0;
+	at = row_at(c, row_at(c, beside)->eprev)->key;
+	k = key_at(c, at);
+	return k->kind == kind && strcmp(key_name(k), name) == 0 ? at : 0;
+}
+
 static void key_free_if_empty(struct cache *c, uint32_t at)
 {
 	struct key *k = key_at(c, at);
@@ -276,6 +296,8 @@ static void key_free_if_empty(struct cache *c, uint32_t at)
 		from = &key_at(c, *from)->next;
 	*from = k->next;
 	c->nkeys[k->kind]--;
+	if (c->newest == at)
+		c->newest = 0;
 	slab_give(&c->slab, at, key_bytes(k->kind, len));
 }
 
@@ -465,10 +487,12 @@ static void row_remove(struct cache *c, uint32_t at)
 void cache_put(struct cache *c, struct cache_entity *e, enum key_kind kind,
 	const char *key, const struct value *v)
 {
-	uint32_t k = key_get(c, kind, key), at = row_find(c, k, e);
+	uint32_t guess = key_guess(c, kind, key), k = guess ? guess : key_get(c, kind, key);
+	uint32_t at = row_find(c, k, e);
 	bool same = false;
 	struct row *r;
 
+	c->newest = at ? 0 : k;
 	if (at) {
 		struct value was = row_value(c, row_at(c, at));
 		same = value_same(kind, &was, v);

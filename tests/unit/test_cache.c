@@ -786,6 +786,112 @@ static void other_policies_tell_differences(void **arg)
 	expect("Custom:x", 2, STATE_INUSE);
 }
 
+/* ---- reports, in the order of names or not, against a table ---- */
+
+enum { ENTITIES = 4, NAMES = 7 };
+
+static struct {
+	bool said;
+	enum device_state state;
+} said[ENTITIES][KEY_KINDS][NAMES];
+
+/* The same names are devices and mailboxes. */
+static void say(int who, enum key_kind kind, int name, int state)
+{
+	struct cache_entity *e = entity((uint8_t)(who + 1), true);
+	struct value v = {.held = true};
+	char key[16];
+
+	snprintf(key, sizeof(key), "%d@d", name);
+	said[who][kind][name].said = state >= 0;
+	if (state < 0) {
+		cache_remove(c, e, kind, key);
+		return;
+	}
+	if (kind == KEY_DEVICE)
+		v.state = (enum device_state)state;
+	else
+		v.fresh = (uint32_t)state;
+	said[who][kind][name].state = (enum device_state)state;
+	cache_put(c, e, kind, key, &v);
+}
+
+static void expect_as_said(enum key_kind kind, int name)
+{
+	int entities = 0, last = 0;
+	unsigned set = 0;
+	struct sum sum;
+	char key[16];
+
+	for (int who = 0; who < ENTITIES; who++) {
+		if (!said[who][kind][name].said)
+			continue;
+		entities++;
+		set |= state_bit(said[who][kind][name].state);
+		last = (int)said[who][kind][name].state; /* at one moment: the highest id's */
+	}
+	snprintf(key, sizeof(key), "%d@d", name);
+	cache_sum(c, kind, key, &sum);
+	assert_int_equal(sum.entities, entities);
+	if (entities && kind == KEY_DEVICE)
+		assert_int_equal(sum.value.state, state_sum(set));
+	if (entities && kind == KEY_MAILBOX)
+		assert_int_equal(sum.value.fresh, last);
+}
+
+static void expect_all_as_said(void)
+{
+	int64_t keys[KEY_KINDS] = {0};
+
+	for (int kind = 0; kind < KEY_KINDS; kind++) {
+		for (int name = 0; name < NAMES; name++) {
+			bool is_said = false;
+
+			expect_as_said((enum key_kind)kind, name);
+			for (int who = 0; who < ENTITIES; who++)
+				is_said = is_said || said[who][kind][name].said;
+			keys[kind] += is_said;
+		}
+		assert_int_equal(cache_keys(c, (enum key_kind)kind), keys[kind]);
+	}
+}
+
+/* Names in order, some left out, from one entity after the other: as rows are loaded. */
+static void reports_in_order(void **arg)
+{
+	(void)arg;
+	memset(said, 0, sizeof(said));
+	srand(1);
+	for (int round = 0; round < 500; round++) {
+		for (int who = 0; who < ENTITIES; who++) {
+			for (int name = 0; name < NAMES; name++)
+				for (int kind = 0; kind < KEY_KINDS; kind++)
+					if (rand() % 5)
+						say(who, (enum key_kind)kind, name, rand() % STATE_COUNT);
+			expect_all_as_said();
+		}
+		for (int who = 0; who < ENTITIES; who++)
+			for (int name = 0; name < NAMES; name++)
+				for (int kind = 0; kind < KEY_KINDS; kind++)
+					if (rand() % 8)
+						say(who, (enum key_kind)kind, name, -1);
+		expect_all_as_said();
+	}
+}
+
+/* Words and their removal as they come. */
+static void words_in_any_order(void **arg)
+{
+	(void)arg;
+	memset(said, 0, sizeof(said));
+	srand(2);
+	for (int i = 0; i < 20000; i++) {
+		say(rand() % ENTITIES, (enum key_kind)(rand() % KEY_KINDS), rand() % NAMES,
+			rand() % (STATE_COUNT + 6) - 6);
+		expect_all_as_said();
+	}
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -817,6 +923,8 @@ int main(void)
 		T(a_sum_of_messages_has_a_bound),
 		T(the_last_of_the_others),
 		T(other_policies_tell_differences),
+		T(reports_in_order),
+		T(words_in_any_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
