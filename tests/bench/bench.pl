@@ -249,25 +249,33 @@ sub copy_seconds {
     return time - $since;
 }
 
+# Does something while two others go on, 200 changes/s: what it returns; their p99 is added to the list.
+sub beside {
+    my ($link, $ms, $late, $do) = @_;
+    $link->say_command('paced', 200, $ms, 200);
+    my $took = $do->();
+    push @$late, $link->answer->{p99_us};
+    return $took;
+}
+
 sub join_cases {
     for my $n (split ' ', $ENV{ROWS} // ($quick ? '100000' : '10000 100000 1000000')) {
         my $db = filled($n);
         my ($link, @nodes) = link_path($db);
         my $joiner = bench_node("joiner$n", $db);
-        my (@join, @copy, @quiet, @meanwhile, @copying);
-        start_node($joiner);
+        my (@join, @copy, %late);
+        my $ms = int(400 + 1000 * start_node($joiner));
         end_node($joiner);
         for my $round (1 .. $rounds) {
-            push @quiet, $link->ask('paced', 200, 1000, 200);
-            $link->say_command('paced', 200, int(400 + 1000 * ($join[0] // 0)), 200);
-            push @join, start_node($joiner);
-            push @meanwhile, $link->answer;
+            beside($link, 1000, $late{quiet} //= [], sub { });
+            push @join, beside($link, $ms, $late{join} //= [], sub { start_node($joiner) });
             end_node($joiner);
-            push @copy, copy_seconds($db);
+            push @copy, beside($link, $ms, $late{copy} //= [], sub { copy_seconds($db) });
         }
         row(4, number($n) . ' rows: a node joins', 's', ours => \@join, floor => \@copy, targets => [ [ 'floor', '<=', 2 ] ]);
-        row(4, number($n) . ' rows: p99 of the others meanwhile (floor: without)', 'us', ours => [ map { $_->{p99_us} } @meanwhile ], floor => [ map { $_->{p99_us} } @quiet ],
+        row(4, number($n) . ' rows: p99 of the others meanwhile (floor: without)', 'us', ours => $late{join}, floor => $late{quiet},
             targets => [ [ 'floor', '<=', 2 ] ]);
+        row(4, number($n) . ' rows: p99 of the others while psql copies them (floor: without)', 'us', ours => $late{copy}, floor => $late{quiet});
         $link->end;
         $_->kill('KILL') for @nodes;
     }

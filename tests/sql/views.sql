@@ -25,6 +25,12 @@ select pg_temp.age_beat('a', '11 seconds') \g /dev/null
 select is(pg_temp.rows('table devices'), null, 'nobody is left: no entry');
 select pg_temp.age_beat('a', '1 second'), pg_temp.age_beat('b', '0 seconds') \g /dev/null
 
+-- there is no foreign key: rows of nobody
+insert into pgdevstate.entity_device select 1, '02:00:00:00:00:ff', 'd', 3, true, now(), 1;
+select is(pg_temp.rows('table devices'), '(d,RINGINUSE,2)', 'a row without an entity does not count');
+select is(count(*), 2::bigint, '... nor is it shown') from who;
+delete from pgdevstate.entity_device where entity_id = '02:00:00:00:00:ff';
+
 -- all 81 pairs, as two entities say them
 select pg_temp.say('a', array_agg(x || '+' || y order by x, y), array_agg(x order by x, y)),
 	pg_temp.say('b', array_agg(x || '+' || y order by x, y), array_agg(y order by x, y), p_reporting => true)
