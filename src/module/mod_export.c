@@ -31,7 +31,8 @@ static struct queue gone;
 static struct queue deletes; /* mailboxes that we delete: not this server's word */
 static bool deletes_heard;   /* at unload nobody listens any more */
 static void (*changed_here)(enum mod_event event);
-static struct stasis_subscription *devices_sub, *mwi_sub;
+static struct stasis_caching_topic *devices_sub;
+static struct stasis_subscription *mwi_sub;
 
 /* Behind the link's lock. */
 static struct queue due[MOD_EVENTS]; /* of the full report */
@@ -112,24 +113,40 @@ static struct queue_entry *take(enum mod_event event)
 	return e;
 }
 
-static void put_device(const struct ast_device_state_message *data)
+/*
+ * What a cache asks for a message's key; of a "cache clear" it is shown what is cleared.
+ * There is no key: nothing is kept.
+ */
+static const char *heard_device(struct stasis_message *message)
 {
+	const struct ast_device_state_message *data;
+
+	if (stasis_message_type(message) != ast_device_state_message_type())
+		return NULL;
+	data = stasis_message_data(message);
 	if (data->cachable == AST_DEVSTATE_CACHABLE && data->eid &&
 		ast_eid_cmp(data->eid, &ast_eid_default) == 0)
 		put(EVENT_DEVICE_STATE, data->device, NULL);
+	return NULL;
 }
 
-static void heard_device(
-	void *unused, struct stasis_subscription *sub, struct stasis_message *message)
+/*
+ * A subscription's callback has a thread of its own, and waking that takes as long as all
+ * that we do. A cache is called by the thread that publishes: behind Asterisk's own
+ * cache, which subscribed when Asterisk started, so that the slot has what is published.
+ */
+static struct stasis_caching_topic *subscribe_devices(void)
 {
-	struct stasis_message_type *type = stasis_message_type(message);
+	struct stasis_cache *none = stasis_cache_create(heard_device);
+	struct stasis_caching_topic *sub =
+		none ? stasis_caching_topic_create(ast_device_state_topic_all(), none) : NULL;
 
-	if (type == stasis_cache_clear_type()) {
-		message = stasis_message_data(message);
-		type = stasis_message_type(message);
-	}
-	if (type == ast_device_state_message_type())
-		put_device(stasis_message_data(message));
+	ao2_cleanup(none); /* it has a reference */
+	if (!sub)
+		return NULL;
+	stasis_caching_accept_message_type(sub, ast_device_state_message_type());
+	stasis_caching_set_filter(sub, STASIS_SUBSCRIPTION_FILTER_SELECTIVE);
+	return sub;
 }
 
 /* One clear of this mailbox is ours? */
@@ -192,14 +209,14 @@ static void heard_box(
 	put_box(state->uniqueid, deleted ? NULL : &counts);
 }
 
-static struct stasis_subscription *subscribe(struct stasis_topic *topic,
-	stasis_subscription_cb heard, struct stasis_message_type *type)
+static struct stasis_subscription *subscribe_boxes(void)
 {
-	struct stasis_subscription *sub = stasis_subscribe(topic, heard, NULL);
+	struct stasis_subscription *sub =
+		stasis_subscribe(ast_mwi_topic_all(), heard_box, NULL);
 
 	if (!sub)
 		return NULL;
-	stasis_subscription_accept_message_type(sub, type);
+	stasis_subscription_accept_message_type(sub, ast_mwi_state_type());
 	stasis_subscription_accept_message_type(sub, stasis_cache_clear_type());
 	stasis_subscription_set_filter(sub, STASIS_SUBSCRIPTION_FILTER_SELECTIVE);
 	return sub;
@@ -217,9 +234,8 @@ bool export_start(void (*has_changed)(enum mod_event event))
 	queue_init(&deletes, QUEUE_MAX);
 	reporting = false;
 	changed_here = has_changed;
-	devices_sub = subscribe(
-		ast_device_state_topic_all(), heard_device, ast_device_state_message_type());
-	mwi_sub = subscribe(ast_mwi_topic_all(), heard_box, ast_mwi_state_type());
+	devices_sub = subscribe_devices();
+	mwi_sub = subscribe_boxes();
 	ast_mutex_lock(&lock);
 	deletes_heard = mwi_sub;
 	ast_mutex_unlock(&lock);
@@ -231,7 +247,7 @@ void export_stop(void)
 	ast_mutex_lock(&lock);
 	deletes_heard = false;
 	ast_mutex_unlock(&lock);
-	devices_sub = stasis_unsubscribe_and_join(devices_sub);
+	devices_sub = stasis_caching_unsubscribe_and_join(devices_sub);
 	mwi_sub = stasis_unsubscribe_and_join(mwi_sub);
 }
 
@@ -304,11 +320,15 @@ void export_reset(void)
 
 bool export_report(const struct mod_options *options, struct line_out *out)
 {
+	struct queue all;
+
 	export_reset();
+	queue_init(&all, QUEUE_MAX);
 	ast_mutex_lock(&lock);
-	queue_clear(&changed[EVENT_DEVICE_STATE]); /* all of them are due */
+	SWAP(all, changed[EVENT_DEVICE_STATE]); /* all of them are due */
 	changed[EVENT_MWI].overflow = false;
 	ast_mutex_unlock(&lock);
+	queue_clear(&all); /* may be long, and publishers would wait for it */
 	if (options->publish[EVENT_DEVICE_STATE] && !gather_devices()) {
 		export_reset();
 		return false;
@@ -482,12 +502,15 @@ bool export_devices(const struct mod_options *options, struct line_out *out)
 	struct queue_entry *e;
 	bool later = reporting || has_overflown();
 
+	if (later || !tables_try_lock())
+		return false;
 	while (!later && line_out_room(out) && (e = take(EVENT_DEVICE_STATE))) {
 		later = is_for_later(e);
 		if (!later)
 			say_device(options, e->name, out, false);
 		queue_entry_free(e);
 	}
+	tables_unlock();
 	return !later && line_out_room(out);
 }
 

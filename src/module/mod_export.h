@@ -1,7 +1,8 @@
 /*
  * Stage 1, in Asterisk: what this server says. Asterisk's messages leave names in a queue
  * and nothing else; what is sent is read when it is sent. Mailboxes' counts are in the
- * message only.
+ * message only. Devices are heard of by the threads that publish them, which may hold
+ * locks of Asterisk: they wait for nothing.
  */
 #ifndef MOD_EXPORT_H
 #define MOD_EXPORT_H
@@ -30,7 +31,8 @@ void export_reset(void);
 bool export_pump(const struct mod_options *options, struct line_out *out);
 /*
  * Devices that changed, said by any thread with the link's lock. False: not all; some are
- * for export_pump(), as those are whose merged value may have to be put back.
+ * for export_pump(), as those are whose merged value may have to be put back, or all
+ * while somebody looks at the tables.
  */
 bool export_devices(const struct mod_options *options, struct line_out *out);
 /* Without a link: mailboxes' counts are noted and imported values put back. */

@@ -244,8 +244,9 @@ static void say(int64_t now)
 }
 
 /*
- * A device changed: said at once by the thread that heard of it, if nothing is in the
- * way; waking another one costs more than all the rest here.
+ * A device changed: said at once by the thread that published it, if nothing is in the
+ * way; waking another one costs more than all the rest here. It may hold locks of
+ * Asterisk, so it waits for none of ours.
  */
 static bool say_now(void)
 {

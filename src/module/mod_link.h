@@ -22,7 +22,8 @@ bool link_start(void);
 void link_stop(void);
 /* Asterisk exits: says goodbye if that is possible at once. */
 void link_goodbye(void);
-/* There is something to send. Any thread that holds no lock of this module's. */
+/* There is something to send. Any thread that holds no lock of this module's; no waiting.
+ */
 void link_changed(enum mod_event event);
 void link_reload(const struct mod_options *options);
 

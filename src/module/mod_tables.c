@@ -29,6 +29,11 @@ struct tables *tables_lock(void)
 	return &tables;
 }
 
+bool tables_try_lock(void)
+{
+	return ast_mutex_trylock(&lock) == 0;
+}
+
 void tables_unlock(void)
 {
 	ast_mutex_unlock(&lock);

@@ -83,6 +83,55 @@ subtest 'what this server says' => sub {
     is(scalar(grep { /RINGING/ } @{ $node->hear }), 0, 'no echo');
 };
 
+# Where the sum does not change, there is no message but that of the word.
+subtest 'what this server says under the sum' => sub {
+    $node->say(['device', 'BUSY', $other, 'Custom:under']);
+    shows('somebody else is busy', 'Custom:under', 'BUSY');
+    my $from = $node->mark;
+    for my $state (qw(NOT_INUSE INUSE RINGING INUSE)) {
+        $pbx->cli("devstate change Custom:under $state");
+        $node->wait_line("$state is reported, whatever the sum is", qr/^device\t$state\tCustom:under$/);
+    }
+    $node->say(['device', 'RINGING', $other, 'Custom:under']);
+    shows('their sum', 'Custom:under', 'RINGINUSE');
+    $node->say(['device', 'INUSE', $other, 'Custom:under'], ['device', 'BUSY', $third, 'Custom:under']);
+    shows('a third one is busy', 'Custom:under', 'BUSY');
+    $pbx->cli('devstate change Custom:last INUSE');
+    $node->wait_line('a change behind all that', qr/^device\tINUSE\tCustom:last$/);
+    is(join(' ', map { /^device\t(\S+)\tCustom:under$/ ? $1 : () } @{ $node->hear }[$from .. $#{ $node->hear }]),
+        'NOT_INUSE INUSE RINGING INUSE', 'each word was said once, and nobody else\'s');
+    $node->say(['device', '-', $other, 'Custom:under'], ['device', '-', $third, 'Custom:under']);
+    shows('the own word is left', 'Custom:under', 'INUSE');
+};
+
+# Each change is said by the thread that makes it, if nobody else is at it. Not so many at a time
+# that Asterisk 16's own queues grow long.
+subtest 'many say something at once' => sub {
+    my @amis   = map { Pbx::Ami->new($pbx->{address}, events_wanted => 'off') } 1 .. 4;
+    my @states = qw(NOT_INUSE INUSE BUSY RINGING ONHOLD UNAVAILABLE RINGINUSE);
+    for my $round (1 .. 10) {
+        for my $n (1 .. 40) {
+            $amis[$_]->send_action('Setvar', Variable => 'DEVICE_STATE(Custom:many' . ($n + $_) % 5 . ')', Value => $states[ ($n * 3 + $_ + $round) % @states ])
+                for 0 .. $#amis;
+        }
+        Flow::poll_until {
+            $_->drain for @amis;
+            $node->hear;
+            my @open = grep { keys %{ $amis[$_]{answers} } < 40 * $round } 0 .. $#amis;
+            die "not all of @open are answered\n" if @open;
+            1;
+        } "round $round: all were made";
+        for my $n (0 .. 4) {
+            my $is = $ami->device("Custom:many$n");
+            Flow::poll_until {
+                my ($said) = map { /^device\t(\S+)\tCustom:many$n$/ ? $1 : () } reverse @{ $node->hear };
+                $said eq $is or die "said last: $said\n";
+            } "round $round: Custom:many$n: the last word is said last, $is";
+        }
+    }
+    $_->close for @amis;
+};
+
 sub counts_are {
     my ($what, $counts) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
