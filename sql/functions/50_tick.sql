@@ -15,8 +15,8 @@
 --          moves no seq. What is left to the ticker is told by tick_ticker(), in this
 --          transaction, by a newer statement than that which read the heads, so before the pulse.
 --
---          Audits take as long as the entity is large; after one that took t, none for 20 t,
---          so that they cost a twentieth of the coordinator's time at most.
+--          Audits take as long as the entity is large, and what the coordinator's node says waits
+--          for them: after one that took t, none for 200 t, so that one change in 200 waits.
 -- Reads:   site, setting.   Writes: coordinator, entity, heartbeat, change, ticker; notifies.
 -- Errors:  PD001, PD003, PD006 as publish; PD002 the caller is not alive.
 create or replace function pgdevstate.tick(
@@ -86,7 +86,7 @@ begin
 	v_audit_at := v_was.audit_at;
 	if v_now >= v_was.audit_at or v_was.renewed_at > v_now or v_was.audit_at > v_now + interval '10 minutes' then
 		v_audit := pgdevstate.tick_audit(v_site.site, v_was.audit_after);
-		v_audit_at := v_now + 20 * (pg_catalog.clock_timestamp() - v_now);
+		v_audit_at := v_now + 200 * (pg_catalog.clock_timestamp() - v_now);
 		v_was.audit_after := v_audit.last;
 		if v_audit.line is not null then
 			v_heads.lines := v_heads.lines || v_audit.line;
