@@ -236,8 +236,9 @@ static void any_field_missing_added_or_bad(void **arg)
 {
 	/* None of them is legal anywhere in a header. */
 	static const char *const never[] = {"", " ", "x", "+1", " 1", "1 ", "1x", "-1", "0x1",
-		"\r1", "\v1", "\f1", "9223372036854775808", "99999999999999999999999", "1.0",
-		"00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff", "\xff", "- "};
+		"\r1", "\v1", "\f1", "9223372036854775808", "18446744073709551617",
+		"99999999999999999999999", "--1", "1-", "1.0", "00:00:00:00:00:00",
+		"ff:ff:ff:ff:ff:ff", "\xff", "- "};
 	char text[400];
 
 	(void)arg;
@@ -502,15 +503,17 @@ static void bad_lines(void **arg)
 	static const char *const bad[] = {"\n", "Z\t1\n", "DD\t1\t-\t0\tX\n",
 		"D\t9\t-\t0\tX\n", "D\t-1\t-\t0\tX\n", "D\t2\tx\t0\tX\n", "D\t2\t\t0\tX\n",
 		"D\t2\thh\t0\tX\n", "D\t2\t-\t\tX\n", "D\t2\t-\t9000000000000001\tX\n",
-		"D\t2\t-\t0\t\n", "D\t2\t-\t-9223372036854775809\tX\n", "D\t2\t-\t0\ta\x7f\n",
-		"d\t0\t\n", "M\t-1\t0\t0\t-\t0\t1\td\n", "M\t0\t1000001\t0\t-\t0\t1\td\n",
-		"M\t1000001\t0\t0\t-\t0\t1\td\n", "M\t0\t0\t1000001\t-\t0\t1\td\n",
-		"M\t0\t0\t99999999999999999999\t-\t0\t1\td\n", "M\t0\t0\t0\t-\t0\t\td\n",
-		"M\t0\t0\t0\t-\t0\t1\ta@b\n", "m\t0\t1\ta@b\n", "E\tpbx\ta\tb\t1\tv\t0\n",
-		"E\tnode\ta\tb\t-1\tv\t0\n", "E\tnode\ta\tb\t2147483648\tv\t0\n",
-		"E\tnode\ta\x1b[2J\tb\t1\tv\t0\n", "E\tnode\t\tb\t1\tv\t0\n",
-		"E\tnode\ta\tb\t1\tv\x1b\t0\n", "H\t" E2 "\t-\t99\tar\n",
-		"H\t" E2 "\t" I2 "\t-1\tar\n", "A\t" E2 "\t" I2 "\t99\t-\t3\tfedcba987654321\n",
+		"D\t2\t-\t0\t\n", "D\t2\t-\t-9223372036854775809\tX\n", "D\t2\t-\t-\tX\n",
+		"D\t2\t-\t--1\tX\n", "D\t2\t-\t1-\tX\n", "D\t2\t-\t18446744073709551617\tX\n",
+		"D\t2\t-\t0\ta\x7f\n", "d\t0\t\n", "M\t-1\t0\t0\t-\t0\t1\td\n",
+		"M\t0\t1000001\t0\t-\t0\t1\td\n", "M\t1000001\t0\t0\t-\t0\t1\td\n",
+		"M\t0\t0\t1000001\t-\t0\t1\td\n", "M\t0\t0\t99999999999999999999\t-\t0\t1\td\n",
+		"M\t0\t0\t0\t-\t0\t\td\n", "M\t0\t0\t0\t-\t0\t1\ta@b\n", "m\t0\t1\ta@b\n",
+		"E\tpbx\ta\tb\t1\tv\t0\n", "E\tnode\ta\tb\t-1\tv\t0\n",
+		"E\tnode\ta\tb\t2147483648\tv\t0\n", "E\tnode\ta\x1b[2J\tb\t1\tv\t0\n",
+		"E\tnode\t\tb\t1\tv\t0\n", "E\tnode\ta\tb\t1\tv\x1b\t0\n",
+		"H\t" E2 "\t-\t99\tar\n", "H\t" E2 "\t" I2 "\t-1\tar\n",
+		"A\t" E2 "\t" I2 "\t99\t-\t3\tfedcba987654321\n",
 		"A\t" E2 "\t" I2 "\t99\t-\t3\tfedcba987654321g\n",
 		"A\t" E2 "\t" I2 "\t99\t-\t3\t0xdcba9876543210\n",
 		"A\t" E2 "\t" I2 "\t99\t-\t3\t-edcba9876543210\n",
