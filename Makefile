@@ -246,7 +246,7 @@ $(B)/bench/test_samples: $(B)/obj/bench/test_samples.o $(B)/obj/bench/samples.o
 	@mkdir -p $(@D); echo '  link    $@'
 	$(Q)$(LINK) -o $@ $^ -lcmocka -lm
 bench-build: all $(BENCH:%=$(B)/bench/%)
-bench: bench-build ## latency, rates, fan-out, join, memory, SQL against floor and peer (ONLY='1 2', ROUNDS=N, JSON=FILE)
+bench: bench-build ## latency, rates, fan-out, join, memory, SQL against floor and peer (ONLY='1 join', ROUNDS=N, JSON=FILE)
 	@B=$(B) perl tests/bench/bench.pl
 bench-quick: bench-build ## the same within a minute: smaller, fewer rounds
 	@B=$(B) QUICK=1 perl tests/bench/bench.pl

@@ -4,7 +4,7 @@
 # rounds with their spread, and whether what is to be reached is. Every load is bounded, and what
 # does not move for half a minute ends the bench with a message.
 #   QUICK=1        small sizes, few rounds
-#   ONLY='1 2'     these cases: 1 idle, 2 saturated, 3 fan-out, 4 join, 5 memory, 6 dead node, 7 SQL
+#   ONLY='1 join'  these cases: 1 idle, 2 saturated, 3 fan-out, 4 join, 5 memory, 6 dead, 7 sql
 #   ROUNDS=5       rounds of each figure
 #   WAYS='direct'  how changes are told in fan-out: direct, ticker, auto (where the schema has setting
 #                  notify_mode, direct and ticker; else direct is all there is)
@@ -13,7 +13,7 @@
 use lib 'tests/bench/lib', 'tests/flow/lib';
 use Flow;
 use Bench::Corosync ();
-use Bench::Figures  qw(median spread number verdict table);
+use Bench::Figures  qw(median spread number verdict table cases_of);
 use Bench::Helper   ();
 use List::Util      qw(min sum0);
 use POSIX           qw(strftime);
@@ -25,9 +25,10 @@ Test::More->builder->output('/dev/null');
 Test::More->builder->no_ending(1);    # it is no test: Flow lends its servers and nodes
 my $quick   = $ENV{QUICK};
 my $rounds  = $ENV{ROUNDS} // ($quick ? 2 : 5);
-my %only    = map { $_ => 1 } split ' ', $ENV{ONLY} // '1 2 3 4 5 6 7';
+my %only    = cases_of($ENV{ONLY} // '1 2 3 4 5 6 7');
 my $json    = $ENV{JSON} // "$Flow::B/bench.json";
 my $program = "$Flow::B/bench";
+die "ROUNDS: '$rounds' is no number of rounds, 1 or more\n" if $rounds !~ /^[1-9][0-9]*\z/;
 my $began   = time;
 my @rows;
 

@@ -3,7 +3,7 @@
 use lib 'tests/flow/lib', 'tests/bench/lib';
 use Flow;
 use Bench::Corosync ();
-use Bench::Figures  qw(median quantile parse_figures number spread verdict table);
+use Bench::Figures  qw(median quantile parse_figures number spread verdict table cases_of);
 use Bench::Helper   ();
 use Bench::Relay    ();
 
@@ -41,6 +41,13 @@ is(verdict({ ours => [9], floor => [1], targets => [ [ 'peer', '<=', 1 ], [ 'flo
 is(verdict({ ours => [9], floor => [1], targets => [ [ 'floor', '<=', 2 ], [ 'peer', '<=', 1 ] ] })->{reached}, 'no', '... in this one, too');
 is(verdict({ %row, targets => [ [ 'floor', '<=', 2 ], [ 'ours', '<=', 10_000 ] ] })->{target}, '<= 2 x floor, <= 10,000', 'what is to be reached, in words');
 is(table([ 'a', 'bb', '' ], [ 'ccc', 'd', '' ]), "a    bb\nccc  d\n", 'a table: aligned, no blanks at the ends');
+
+# --- cases
+is_deeply({ cases_of('1 join  sql') }, { 1 => 1, 4 => 1, 7 => 1 }, 'cases by number and by name');
+for my $bad ('0', '8', 'joins', '4 x', '4,7', '', ' ') {
+    is(eval { cases_of($bad) }, undef, "no cases: '$bad'");
+    like($@, qr/^ONLY: .* 4 join, .*\n\z/, '... and it says which there are');
+}
 
 # --- their quantiles in C
 {

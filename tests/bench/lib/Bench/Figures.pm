@@ -6,7 +6,7 @@ use warnings;
 use Exporter qw(import);
 use List::Util qw(min max);
 
-our @EXPORT_OK = qw(median quantile parse_figures number spread verdict table);
+our @EXPORT_OK = qw(median quantile parse_figures number spread verdict table cases_of);
 
 # The middle one; of an even number, the lower one of the two.
 sub median { return quantile(0.5, @_) }
@@ -32,6 +32,18 @@ sub parse_figures {
         $figures{$name} = $value + 0;
     }
     return \%figures;
+}
+
+my @cases = qw(idle saturated fan-out join memory dead sql);    # 1, 2, ...
+
+# "1 join": (1 => 1, 4 => 1). Dies of what is no case, and of none.
+sub cases_of {
+    my ($text)  = @_;
+    my %number  = map { ($_ => $_, $cases[ $_ - 1 ] => $_) } 1 .. @cases;
+    my @words   = split ' ', $text;
+    my $unknown = join ', ', map { "'$_'" } grep { !$number{$_} } @words;
+    return map { $number{$_} => 1 } @words if @words && !$unknown;
+    die 'ONLY: ' . ($unknown || 'none') . '; cases are ' . join(', ', map { "$_ $cases[ $_ - 1 ]" } 1 .. @cases) . "\n";
 }
 
 # Three digits that count, and thousands.
