@@ -1,5 +1,7 @@
--- Purpose: each row of the journal is sent as a notification when it commits, but for those that
---          the ticker tells. A row trigger, because logical replication fires no other kind.
+-- Purpose: a row of the journal that comes by logical replication is sent as a notification when it
+--          commits. Who writes the journal here (write_change(), publish_device()) does that itself,
+--          which is sooner, or leaves it to the ticker. A row trigger, because logical replication fires
+--          no other kind, and one that is fired by nothing else.
 -- Reads:   site.      Writes: nothing; notifies.   Errors: none.
 create or replace function pgdevstate.change_notify()
 returns trigger
@@ -10,8 +12,9 @@ begin
 	return null;
 end
 $$;
-comment on function pgdevstate.change_notify() is 'trigger of the journal: sends the new row''s payload as a notification';
+comment on function pgdevstate.change_notify() is 'trigger of the journal: sends a replicated row''s payload as a notification';
 
 create or replace trigger change_notify after insert on pgdevstate.change
-	for each row when (new.told) execute function pgdevstate.change_notify();
-comment on trigger change_notify on pgdevstate.change is 'a notification for each row of the journal that the ticker does not tell';
+	for each row execute function pgdevstate.change_notify();
+alter table pgdevstate.change enable replica trigger change_notify;
+comment on trigger change_notify on pgdevstate.change is 'a notification for each row of the journal that comes by logical replication';

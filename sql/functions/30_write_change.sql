@@ -3,7 +3,8 @@
 --          ends only: 7,600 bytes (a line has less than 620) and the header (< 220) are below the
 --          limit of 7,900. Where to divide is looked for in the bytes: a line of SQL that takes
 --          the text apart cost a sixth of a publish of 512 devices.
--- Reads:   site.   Writes: change (its trigger notifies, or the ticker will).   Errors: none.
+--          Each chunk is notified here, or by the ticker.
+-- Reads:   site.   Writes: change; notifies.   Errors: none.
 create or replace function pgdevstate.write_change(
 	p_site smallint, p_entity_id macaddr, p_incarnation uuid, p_from_seq bigint, p_to_seq bigint,
 	p_flags text, p_now timestamptz, p_lines text,
@@ -16,17 +17,19 @@ declare
 	v_tail text := pg_catalog.concat_ws(e'\t', '', p_flags, coalesce(p_continues::text, '-'),
 		coalesce(p_continues_seq, 0), pgdevstate.clock_us(p_now)) || e'\n';
 	v_told boolean;
+	v_channel text;
 	v_bytes bytea;
 	v_at int := 0;
 	v_end int;
 	v_parts text[] := '{}'::text[];
 begin
 	-- behind the head's lock, so this transaction has its number: ticker_step() counts on that
-	select not s.ticker into v_told from pgdevstate.site s where s.is_here;
+	select not s.ticker, s.channel into v_told, v_channel from pgdevstate.site s where s.is_here;
 	if pg_catalog.octet_length(p_lines) <= 7600 then
 		insert into pgdevstate.change (site, entity_id, incarnation, from_seq, to_seq, chunk, chunks, at, told, payload)
 		values (p_site, p_entity_id, p_incarnation, p_from_seq, p_to_seq, 1, 1, p_now, v_told,
-			v_head || e'\t1\t1' || v_tail || p_lines);
+			v_head || e'\t1\t1' || v_tail || p_lines)
+		returning case when told then pg_catalog.pg_notify(v_channel, payload) end is not null into v_told;
 		return;
 	end if;
 	v_bytes := pg_catalog.convert_to(p_lines, 'UTF8');
@@ -38,11 +41,12 @@ begin
 		v_parts := v_parts || pg_catalog.convert_from(pg_catalog.substr(v_bytes, v_at + 1, v_end - v_at), 'UTF8');
 		v_at := v_end;
 	end loop;
-	insert into pgdevstate.change (site, entity_id, incarnation, from_seq, to_seq, chunk, chunks, at, told, payload)
-	select p_site, p_entity_id, p_incarnation, p_from_seq, p_to_seq, p.chunk, pg_catalog.cardinality(v_parts), p_now, v_told,
-		v_head || e'\t' || p.chunk || e'\t' || pg_catalog.cardinality(v_parts) || v_tail || p.lines
-	from unnest(v_parts) with ordinality as p(lines, chunk)
-	order by p.chunk;
+	for v_chunk in 1..pg_catalog.cardinality(v_parts) loop
+		insert into pgdevstate.change (site, entity_id, incarnation, from_seq, to_seq, chunk, chunks, at, told, payload)
+		values (p_site, p_entity_id, p_incarnation, p_from_seq, p_to_seq, v_chunk, pg_catalog.cardinality(v_parts), p_now, v_told,
+			v_head || e'\t' || v_chunk || e'\t' || pg_catalog.cardinality(v_parts) || v_tail || v_parts[v_chunk])
+		returning case when told then pg_catalog.pg_notify(v_channel, payload) end is not null into v_told;
+	end loop;
 end
 $$;
 comment on function pgdevstate.write_change(smallint, macaddr, uuid, bigint, bigint, text, timestamptz, text, uuid, bigint) is

@@ -195,7 +195,8 @@ select throws_ok($$select pgdevstate.publish('02:00:00:00:00:0e', gen_random_uui
 select throws_ok($$select pgdevstate.publish(null, null, null, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')$$, 'PD006', null, 'nobody');
 
 -- publish_device() is publish() of one device, another way. The same words on two entities, one way
--- each: all is the same.
+-- each: all is the same. From the 200th word on there are policies. Each has devices of its own: under
+-- policy latest the one would hear the other.
 insert into node (name, id) values ('short', '02:00:00:00:00:0d'), ('long', '02:00:00:00:00:0e');
 select pg_temp.begin_run('short'), pg_temp.begin_run('long') \g /dev/null
 create function pg_temp.one(p_name text, p_device text, p_state int, p_held boolean, p_age bigint) returns text
@@ -217,12 +218,12 @@ $$;
 -- what is left of it: the head, the rows, the last change and its age as told
 create function pg_temp.left_by(p_name text) returns text
 language sql as $$
-	select concat_ws(e'\n', pg_temp.head(p_name), pg_temp.told(p_name),
+	select replace(concat_ws(e'\n', pg_temp.head(p_name), pg_temp.told(p_name),
 		(select regexp_replace(c.payload, '^.*\n', '') || concat_ws(' ', c.from_seq, c.to_seq, c.chunk, c.chunks)
 			from pgdevstate.change c where c.entity_id = e.entity_id order by c.to_seq desc limit 1),
 		(select e.seq || ' ' || e.unconfirmed || ' ' || (e.moved_at > clock_timestamp() - interval '1 minute')),
 		(select string_agg(concat_ws(' ', d.device, d.state, d.held, d.seq, round(extract(epoch from h.beat_at - d.stamp))), e'\n' order by d.device)
-			from pgdevstate.entity_device d where d.entity_id = e.entity_id and d.seq = e.seq))
+			from pgdevstate.entity_device d where d.entity_id = e.entity_id and d.seq = e.seq)), p_name || '/', '')
 	from pgdevstate.entity e join pgdevstate.heartbeat h using (site, entity_id)
 	where e.entity_id = pg_temp.id(p_name)
 $$;
@@ -238,8 +239,12 @@ declare
 	v record;
 begin
 	for v in select * from word_said order by n loop
+		if v.n = 200 then
+			perform pgdevstate.set_policy('device', p.pattern, p.policy)
+			from (values ('*', 'aggregate'), ('*/dev1', 'latest'), ('*/DEV?', 'aggregate'), ('*/dev2', 'local'), ('*/dev4', 'latest')) p(pattern, policy);
+		end if;
 		insert into said (n, short, long)
-		values (v.n, pg_temp.one('short', v.device, v.state, v.held, v.age), pg_temp.one('long', v.device, v.state, v.held, v.age));
+		values (v.n, pg_temp.one('short', 'short/' || v.device, v.state, v.held, v.age), pg_temp.one('long', 'long/' || v.device, v.state, v.held, v.age));
 		update said set short_left = pg_temp.left_by('short'), long_left = pg_temp.left_by('long') where n = v.n;
 	end loop;
 end
@@ -250,6 +255,9 @@ select is(s.short, s.long, '... the same answer to ' || w.device || ' ' || w.sta
 where s.short is distinct from s.long union all select pass('... the same answers') limit 5;
 select is(s.short_left, s.long_left, '... the same is left by ' || w.device || ' ' || w.state || ' ' || w.age) from said s join word_said w using (n)
 where s.short_left is distinct from s.long_left union all select pass('... the same is left') limit 5;
+select cmp_ok(count(*) filter (where s.short like '% 1 t' and w.n > 200 and pgdevstate.device_policy('short/' || w.device) = 'latest'), '>', 10::bigint,
+	'... also of toggles') from said s join word_said w using (n);
+select pgdevstate.clear_policy('device', pattern) from pgdevstate.policy \g /dev/null
 select is(unconfirmed, 0, '... what is acknowledged is confirmed') from pgdevstate.entity where entity_id = pg_temp.id('short');
 update pgdevstate.heartbeat set alive = false where entity_id = pg_temp.id('short');
 select throws_ok($$select pg_temp.one('short', 'dev1', 1, false, 0)$$, 'PD002', null, 'short way: reaped');
