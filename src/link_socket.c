@@ -5,7 +5,8 @@
  * Owns:  the socket, the connections, their timers.
  * Never: waits for a client: one that does not read is dropped.
  *
- * What woke a link is looked at once, after the loop turn: many changes leave together.
+ * What woke a link is looked at once, at the end of the loop turn: many changes leave
+ * together.
  */
 #include "link_socket.h"
 
@@ -57,6 +58,7 @@ struct link_socket {
 	struct node *node;
 	void (*become)(void *arg, const struct entity_id *id);
 	void *arg;
+	bool pumping;
 	struct client_list clients;
 };
 
@@ -70,7 +72,10 @@ static void client_wake(struct client *cl)
 	if (cl->woken)
 		return;
 	cl->woken = true;
-	loop_timer_start(cl->socket->pump, 0);
+	if (cl->socket->pumping)
+		loop_timer_start(cl->socket->pump, 0); /* others have their turn first */
+	else
+		loop_timer_soon(cl->socket->pump);
 }
 
 /* At once as much as goes: a turn of the loop less. What was taken of it. */
@@ -192,11 +197,13 @@ static void pump(void *arg)
 	struct client *cl, *next;
 	int64_t now_us = clock_mono_us();
 
+	s->pumping = true;
 	for (cl = TAILQ_FIRST(&s->clients); cl; cl = next) {
 		next = TAILQ_NEXT(cl, entry);
 		if (cl->woken && !cl->lost)
 			client_pump(cl, now_us);
 	}
+	s->pumping = false;
 	for (cl = TAILQ_FIRST(&s->clients); cl; cl = next) {
 		next = TAILQ_NEXT(cl, entry);
 		if (cl->lost)

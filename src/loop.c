@@ -156,6 +156,12 @@ void loop_timer_start(struct loop_timer *t, int64_t delay_ms)
 	loop_timer_arm(t, delay_ms * 1000);
 }
 
+void loop_timer_soon(struct loop_timer *t)
+{
+	t->due_us = 0;
+	event_active(&t->event, EV_TIMEOUT, 1);
+}
+
 void loop_timer_stop(struct loop_timer *t)
 {
 	event_del(&t->event);

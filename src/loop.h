@@ -20,6 +20,10 @@ struct loop_timer *loop_timer_new(
 void loop_timer_free(struct loop_timer *t); /* free(NULL) is legal */
 void loop_timer_start(
 	struct loop_timer *t, int64_t delay_ms); /* once; restarts when it runs */
+/* Behind what this turn has found, without looking for more first: sooner than after 0
+ * ms. Not for a timer that starts itself again like that: nobody else would have a turn.
+ */
+void loop_timer_soon(struct loop_timer *t);
 void loop_timer_stop(struct loop_timer *t);
 
 /* Run `fire` once after this loop turn (freeing what a callback still holds). */

@@ -105,6 +105,61 @@ static void test_stop_and_restart(void **state)
 	loop_timer_free(end);
 }
 
+static struct {
+	struct loop_timer *soon, *later, *other;
+} turn;
+
+static void begin_turn(void *arg)
+{
+	(void)arg;
+	loop_timer_start(turn.later, 0);
+	loop_timer_soon(turn.soon);
+	loop_timer_soon(turn.soon); /* it is one */
+	loop_timer_soon(turn.other);
+	loop_timer_stop(turn.other);
+	tell("begin ");
+}
+
+static void test_soon_is_this_turn(void **state)
+{
+	struct loop_timer *first = loop_timer_new(base, begin_turn, NULL),
+					  *end = loop_timer_new(base, stop, NULL);
+
+	(void)state;
+	turn.soon = loop_timer_new(base, tell, "soon ");
+	turn.later = loop_timer_new(base, tell, "later ");
+	turn.other = loop_timer_new(base, tell, "stopped ");
+	loop_timer_start(first, 1);
+	loop_timer_start(end, 40);
+	run();
+	assert_string_equal(story, "begin soon later ");
+	loop_timer_free(first);
+	loop_timer_free(end);
+	loop_timer_free(turn.soon);
+	loop_timer_free(turn.later);
+	loop_timer_free(turn.other);
+}
+
+/* One that runs later anyway runs once, and can be started again. */
+static void test_soon_instead_of_later(void **state)
+{
+	struct loop_timer *t = loop_timer_new(base, tell, "x"),
+					  *end = loop_timer_new(base, stop, NULL);
+
+	(void)state;
+	loop_timer_start(t, 1);
+	loop_timer_soon(t);
+	loop_timer_start(end, 30);
+	run();
+	assert_string_equal(story, "x");
+	loop_timer_start(t, 1);
+	loop_timer_start(end, 30);
+	run();
+	assert_string_equal(story, "xx");
+	loop_timer_free(t);
+	loop_timer_free(end);
+}
+
 static void test_a_negative_delay_is_now(void **state)
 {
 	struct loop_timer *t = loop_timer_new(base, stop, NULL);
@@ -206,6 +261,8 @@ int main(void)
 		TEST(test_timers_fire_in_order_and_once),
 		TEST(test_a_timer_is_never_early),
 		TEST(test_stop_and_restart),
+		TEST(test_soon_is_this_turn),
+		TEST(test_soon_instead_of_later),
 		TEST(test_a_negative_delay_is_now),
 		TEST(test_freed_inside_its_own_callback),
 		TEST(test_restarted_inside_its_own_callback),
