@@ -155,6 +155,13 @@ static void test_late_completion(void **state)
 	}
 	types(&p, "\x15"
 			  "clu\t"); /* another line instead */
+	while (!strstr(buf_str(&p.seen), "ster ")) {
+		assert_true(look(&p));
+		if (strchr(buf_str(&p.seen), '\a')) { /* it was slow again: once more */
+			buf_reset(&p.seen);
+			types(&p, "\t");
+		}
+	}
 	sees(&p, "ster ");
 	types(&p, "show mem\t\n");
 	sees(&p, "=== Cluster Members ===");
