@@ -7,9 +7,12 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
+#include <termios.h>
 
 #include "console/interactive.h"
 #include "mem.h"
+
+#define CTRL_D '\x04'
 
 struct person {
 	struct world *w;
@@ -70,11 +73,26 @@ static void types(struct person *p, const char *text)
 	assert_int_equal(write(p->fd, text, strlen(text)), strlen(text));
 }
 
+/* The prompt is shown an instant before: a Ctrl-D would be lost on a terminal in between.
+ */
+static void reads_keys(struct person *p)
+{
+	int64_t until = clock_mono_us() + DEADLINE_US;
+	struct termios mode;
+
+	do {
+		assert_true(look(p) && clock_mono_us() < until);
+		assert_int_equal(tcgetattr(p->fd, &mode), 0);
+	} while (mode.c_lflag & ICANON);
+}
+
 static void leaves(struct person *p, const char *by, int status)
 {
 	int64_t until = clock_mono_us() + DEADLINE_US;
 	int ended = -1;
 
+	if (*by == CTRL_D)
+		reads_keys(p);
 	types(p, by);
 	while (look(p))
 		assert_true(clock_mono_us() < until);
