@@ -26,21 +26,18 @@ begin
 	-- behind the head's lock, so this transaction has its number: ticker_step() counts on that
 	select not s.ticker, s.channel into v_told, v_channel from pgdevstate.site s where s.is_here;
 	if pg_catalog.octet_length(p_lines) <= 7600 then
-		insert into pgdevstate.change (site, entity_id, incarnation, from_seq, to_seq, chunk, chunks, at, told, payload)
-		values (p_site, p_entity_id, p_incarnation, p_from_seq, p_to_seq, 1, 1, p_now, v_told,
-			v_head || e'\t1\t1' || v_tail || p_lines)
-		returning case when told then pg_catalog.pg_notify(v_channel, payload) end is not null into v_told;
-		return;
-	end if;
-	v_bytes := pg_catalog.convert_to(p_lines, 'UTF8');
-	while v_at < pg_catalog.octet_length(v_bytes) loop
-		v_end := least(v_at + 7600, pg_catalog.octet_length(v_bytes));
-		while pg_catalog.get_byte(v_bytes, v_end - 1) <> 10 loop -- the end of a line
-			v_end := v_end - 1;
+		v_parts := array[p_lines];
+	else
+		v_bytes := pg_catalog.convert_to(p_lines, 'UTF8');
+		while v_at < pg_catalog.octet_length(v_bytes) loop
+			v_end := least(v_at + 7600, pg_catalog.octet_length(v_bytes));
+			while pg_catalog.get_byte(v_bytes, v_end - 1) <> 10 loop -- the end of a line
+				v_end := v_end - 1;
+			end loop;
+			v_parts := v_parts || pg_catalog.convert_from(pg_catalog.substr(v_bytes, v_at + 1, v_end - v_at), 'UTF8');
+			v_at := v_end;
 		end loop;
-		v_parts := v_parts || pg_catalog.convert_from(pg_catalog.substr(v_bytes, v_at + 1, v_end - v_at), 'UTF8');
-		v_at := v_end;
-	end loop;
+	end if;
 	for v_chunk in 1..pg_catalog.cardinality(v_parts) loop
 		insert into pgdevstate.change (site, entity_id, incarnation, from_seq, to_seq, chunk, chunks, at, told, payload)
 		values (p_site, p_entity_id, p_incarnation, p_from_seq, p_to_seq, v_chunk, pg_catalog.cardinality(v_parts), p_now, v_told,
