@@ -16,7 +16,9 @@
 --          transaction, by a newer statement than that which read the heads, so before the pulse.
 --
 --          Audits take as long as the entity is large, and what the coordinator's node says waits
---          for them: after one that took t, none for 200 t, so that one change in 200 waits.
+--          for them, and then behind what waited: of a node that is busy half the time, what it says
+--          for 2 t after an audit that took t. After that there is none for 1000 t, so that it is one
+--          change in 500; and ten minutes at most, a time further ahead is one of another clock.
 -- Reads:   site, setting.   Writes: coordinator, entity, heartbeat, change, ticker; notifies.
 -- Errors:  PD001, PD003, PD006 as publish; PD002 the caller is not alive.
 create or replace function pgdevstate.tick(
@@ -86,7 +88,7 @@ begin
 	v_audit_at := v_was.audit_at;
 	if v_now >= v_was.audit_at or v_was.renewed_at > v_now or v_was.audit_at > v_now + interval '10 minutes' then
 		v_audit := pgdevstate.tick_audit(v_site.site, v_was.audit_after);
-		v_audit_at := v_now + 200 * (pg_catalog.clock_timestamp() - v_now);
+		v_audit_at := v_now + least(1000 * (pg_catalog.clock_timestamp() - v_now), interval '10 minutes');
 		v_was.audit_after := v_audit.last;
 		if v_audit.line is not null then
 			v_heads.lines := v_heads.lines || v_audit.line;

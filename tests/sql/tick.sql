@@ -210,6 +210,15 @@ select pg_temp.has_lines(:'heard');
 select ok(strpos(:'heard', pgdevstate.audit_line(1::smallint, pg_temp.id('a'))) > 0, 'and an audit');
 select is(audit_after, pg_temp.id('a'), 'the next audit is the next entity''s') from pgdevstate.coordinator;
 
+select ok(audit_at > renewed_at and audit_at <= renewed_at + interval '10 minutes', 'and it is not at once') from pgdevstate.coordinator;
+begin; -- an audit of an entity with very many rows
+create or replace function pgdevstate.tick_audit(p_site smallint, p_after macaddr, out line text, out last macaddr)
+language plpgsql as $$ begin perform pg_sleep(0.7); last := p_after; end $$;
+update pgdevstate.coordinator set audit_at = '-infinity';
+select pg_temp.tick('a') \g /dev/null
+select is(audit_at - renewed_at, interval '10 minutes', 'what takes very long is audited anew in ten minutes, which is not taken for another clock''s time') from pgdevstate.coordinator;
+rollback;
+
 -- nothing moved, and the slice and the audit are at their ends: a pulse all the same
 update pgdevstate.entity set moved_at = clock_timestamp() - interval '1 hour';
 update pgdevstate.coordinator set audit_at = '-infinity', audit_after = 'ff:ff:ff:ff:ff:fe', slice_after = 'ff:ff:ff:ff:ff:fe';
