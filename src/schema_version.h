@@ -3,6 +3,6 @@
 #ifndef SCHEMA_VERSION_H
 #define SCHEMA_VERSION_H
 
-#define SCHEMA_VERSION 5
+#define SCHEMA_VERSION 6
 
 #endif

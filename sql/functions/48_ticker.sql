@@ -137,8 +137,11 @@ $$;
 comment on function pgdevstate.ticker_step(smallint, text, boolean, pg_snapshot, xid8) is
 	'part of relay and tick: one step of the ticker, or of its end';
 
--- ticker_count: members, whether all of them read packs, and how fast the journal grows, the mean of this
--- and what it was.
+-- ticker_count: members, whether all of them read packs, how fast the journal grows, the mean of this
+-- and what it was, and how late tick() comes. A node calls it half a second after it had the answer to the
+-- last one, so it comes as much later as a call waits, which is long where the database does not keep up: there
+-- the rate says nothing, for it is what was done, not what was to do. One that was late means nothing, an audit or
+-- a checkpoint: late_ms grows by at most 20 a tick.
 -- Reads: change, entity, heartbeat, setting. Writes: nothing. Errors: PD006 a setting is missing.
 create or replace function pgdevstate.ticker_count(
 	p_was pgdevstate.ticker, p_now timestamptz, out now pgdevstate.ticker)
@@ -162,20 +165,24 @@ begin
 	select coalesce(pg_catalog.max(c.id), p_was.counted_id) into v_id from pgdevstate.change c where c.site = p_was.site;
 	if v_ms between 100 and 10000 then
 		now.changes_per_s := (p_was.changes_per_s + greatest(v_id - p_was.counted_id, 0) * 1000 / v_ms) / 2;
+		now.late_ms := greatest(0, least(v_ms - 500, p_was.late_ms + 20));
+	else
+		now.late_ms := 0;
 	end if;
 	now.counted_id := v_id;
 	now.counted_at := p_now;
-	if now.members * now.changes_per_s > pgdevstate.setting_value('direct_deliveries') / 2 then
+	if now.members * now.changes_per_s > pgdevstate.setting_value('direct_deliveries') / 3 then
 		now.busy_at := p_now;
 	end if;
 end
 $$;
 comment on function pgdevstate.ticker_count(pgdevstate.ticker, timestamptz) is
-	'part of tick: members and rate, which the choice between direct and ticker goes by';
+	'part of tick: members, rate and late ticks, which the choice between direct and ticker goes by';
 
 -- ticker_wanted: is the ticker to be used from now on? Who coordinates without calling relay() is
--- older than the ticker, or just begins (p_begins): then it stays as it is. Back to direct only after
--- 10 s of half the rate, or it would go to and fro.
+-- older than the ticker, or just begins (p_begins): then it stays as it is. Ticks that are 50 ms late
+-- bring it from a third of the rate on: what a machine can do is not known beforehand. Back to direct only
+-- after 10 s below that third, for by the ticker nothing is late, or it would go to and fro.
 -- Reads: setting. Writes: nothing. Errors: PD006 a setting is missing.
 create or replace function pgdevstate.ticker_wanted(
 	p_ticker boolean, p_state pgdevstate.ticker, p_token uuid, p_begins boolean, p_now timestamptz)
@@ -188,6 +195,8 @@ as $$
 		when p_state.relayer is distinct from p_token then false
 		when pgdevstate.notify_mode_name(pgdevstate.setting_value('notify_mode')) = 'ticker' then true
 		when p_state.members * p_state.changes_per_s > pgdevstate.setting_value('direct_deliveries') then true
+		when p_state.members * p_state.changes_per_s > pgdevstate.setting_value('direct_deliveries') / 3
+			and p_state.late_ms > 50 then true
 		else p_ticker and p_state.busy_at between p_now - interval '10 seconds' and p_now
 	end
 $$;
@@ -239,8 +248,8 @@ begin
 	if told then
 		update pgdevstate.ticker t
 		set relayed = v_state.relayed, until = v_state.until, period_ms = v_state.period_ms, members = v_state.members,
-			changes_per_s = v_state.changes_per_s, packs = v_state.packs, counted_id = v_state.counted_id, counted_at = v_state.counted_at,
-			busy_at = v_state.busy_at, switched_at = v_state.switched_at
+			changes_per_s = v_state.changes_per_s, packs = v_state.packs, late_ms = v_state.late_ms, counted_id = v_state.counted_id,
+			counted_at = v_state.counted_at, busy_at = v_state.busy_at, switched_at = v_state.switched_at
 		where t.site = p_site;
 	end if;
 	-- where nothing is said, it is direct, and auto: an older node does not know the line

@@ -74,6 +74,7 @@ create table pgdevstate.ticker (
 	busy_at timestamptz not null default '-infinity',
 	switched_at timestamptz not null default '-infinity',
 	packs boolean not null default false,
+	late_ms int not null default 0,
 	constraint ticker_pkey primary key (site),
 	constraint ticker_site_fkey foreign key (site) references pgdevstate.site (site)
 ) with (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000,
@@ -88,6 +89,7 @@ comment on column pgdevstate.ticker.members is 'living nodes at the last tick: t
 comment on column pgdevstate.ticker.changes_per_s is 'rows that came to the journal, a second, lately';
 comment on column pgdevstate.ticker.counted_id is 'the journal''s newest row when that was counted';
 comment on column pgdevstate.ticker.counted_at is 'when that was';
-comment on column pgdevstate.ticker.busy_at is 'when members times rate was last more than half of what takes the ticker';
+comment on column pgdevstate.ticker.busy_at is 'when members times rate was last more than a third of what takes the ticker';
 comment on column pgdevstate.ticker.switched_at is 'when the ticker was last taken or given up';
 comment on column pgdevstate.ticker.packs is 'all who were alive at the last tick read several changes in one notification (built for 5 or later)';
+comment on column pgdevstate.ticker.late_ms is 'how much later than half a second behind the one before tick() comes, lately: what a call waits. Grows by at most 20 a tick, so that one that was late means little';

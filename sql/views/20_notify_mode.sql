@@ -7,7 +7,8 @@ select case when s.ticker then 'ticker' else 'direct' end as mode,
 	t.members * t.changes_per_s as deliveries_per_s,
 	d.value as direct_deliveries,
 	t.period_ms,
-	s.site
+	s.site,
+	t.late_ms
 from pgdevstate.site s
 join pgdevstate.ticker t on t.site = s.site
 join pgdevstate.setting n on n.site = s.site and n.name = 'notify_mode'
@@ -19,6 +20,7 @@ comment on column pgdevstate.notify_mode.since is 'when it was switched last; nu
 comment on column pgdevstate.notify_mode.members is 'living nodes at the last tick: they listen';
 comment on column pgdevstate.notify_mode.changes_per_s is 'rows that came to the journal, a second, lately';
 comment on column pgdevstate.notify_mode.deliveries_per_s is 'members times changes: what direct would take';
-comment on column pgdevstate.notify_mode.direct_deliveries is 'above that, auto takes the ticker; below half of it for 10 s, direct';
+comment on column pgdevstate.notify_mode.direct_deliveries is 'above that, auto takes the ticker, and above a third of it where late_ms is above 50; below the third for 10 s, direct';
 comment on column pgdevstate.notify_mode.period_ms is 'how often the ticker tells what is new, if there is one';
 comment on column pgdevstate.notify_mode.site is 'number of the site';
+comment on column pgdevstate.notify_mode.late_ms is 'how late the coordinator''s calls come, lately: what a call waits where the database, or the way to it, does not keep up';

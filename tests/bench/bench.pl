@@ -7,7 +7,7 @@
 #   ONLY='1 join'  these cases: 1 idle, 2 saturated, 3 fan-out, 4 join, 5 memory, 6 dead, 7 sql
 #   ROUNDS=5       rounds of each figure
 #   WAYS='direct'  how changes are told in fan-out: direct, ticker, auto (where the schema has setting
-#                  notify_mode, direct and ticker; else direct is all there is)
+#                  notify_mode, all three; else direct is all there is)
 #   LISTENERS='50 200', ROWS=1000000    sizes of cases 3 and 4
 #   JSON=FILE      where the figures go (build/bench.json)
 use lib 'tests/bench/lib', 'tests/flow/lib';
@@ -189,7 +189,7 @@ my %mode = (auto => 0, direct => 1, ticker => 2);
 
 sub ways {
     my $has = $pg->psql("select exists (select from pgdevstate.setting where name = 'notify_mode')") eq 't';
-    my @ways = split ' ', $ENV{WAYS} // ($has ? 'direct ticker' : 'direct');
+    my @ways = split ' ', $ENV{WAYS} // ($has ? 'direct ticker auto' : 'direct');
     for my $way (@ways) {
         die "WAYS: '$way' is none of: direct, ticker, auto\n" if !exists $mode{$way};
         die "WAYS: this schema knows no setting notify_mode, all is direct\n" if !$has && $way ne 'direct';
@@ -218,7 +218,7 @@ sub swarm {
     my $swarm = Bench::Helper->new("$program/swarm", $pg->conninfo(db => $db), $nodes, 2);
     $swarm->ask('paced', 100, $quick ? 300 : 1000);
     for my $rate (@$rates) {
-        my $name = "$nodes listeners, $rate changes/s, $way";
+        my $first = $swarm->ask('paced', $rate, $quick ? 500 : 2500);    # backends get warm, and auto chooses
         my (@took, @busy, @nodes_busy);
         for my $round (1 .. ($quick ? 1 : min($rounds, 3))) {
             my $busy = server_seconds();
@@ -230,8 +230,11 @@ sub swarm {
         }
         my %f = (ours => \@took);
         my $lost = sum0(map { $_->{expected} - $_->{n} } @took);
+        my $name = "$nodes listeners, $rate changes/s, $way";
+        $name .= ': ' . $pg->psql_in($db, 'select mode from pgdevstate.notify_mode') if $way eq 'auto';
         row(3, "$name: p99", 'us', of('p99_us', \%f), targets => [ grep { defined && $has_target } $fan_out_target{"$nodes $rate"} ]);
         row(3, "$name: p50", 'us', of('p50_us', \%f));
+        row(3, "$name: max of the first seconds, while it is chosen", 'us', ours => [ $first->{max_us} ]) if $way eq 'auto';
         row(3, "$name: behind at the end" . ($lost ? ", $lost not seen within 10 s" : ''), 'ms', of('behind_ms', \%f));
         row(3, "$name: database", '% CPU', ours => \@busy);
         row(3, "$name: all the nodes", '% CPU', ours => \@nodes_busy);

@@ -104,6 +104,20 @@ sub dump_of {
     is(dump_of('fresh'), dump_of('pgdevstate'), 'sql/ as it is now gives what the migrations give');
 }
 
+# --- the figure that direct is given up at: raised, unless somebody set his own
+for my $case ([ 20000, 60000 ], [ 7777, 7777 ]) {
+    my ($was, $is) = @$case;
+    my $db = "figure$was";
+    $pg->psql_in('postgres', "create database $db template pgdevstate");
+    $pg->psql_in($db, 'drop view pgdevstate.notify_mode; alter table pgdevstate.ticker drop column late_ms;'
+            . " update pgdevstate.setting set value = $was, comment = 'as it was' where name = 'direct_deliveries';"
+            . ' update pgdevstate.installed set version = 5; delete from pgdevstate.migration where version > 5');
+    my (undef, $err, $status) = Flow::client('migrate', '--conninfo', $pg->conninfo(db => $db));
+    is($status, 0, 'from 5 on') or diag($err);
+    is($pg->psql_in($db, q{select value, comment ~ 'late' from pgdevstate.setting where name = 'direct_deliveries'}), "$is|t", "direct_deliveries was $was");
+    is(dump_of($db), dump_of('pgdevstate'), '... all else as it is now');
+}
+
 # --- functions alone
 {
     $pg->psql("update pgdevstate.installed set functions_checksum = 'of an older program'");

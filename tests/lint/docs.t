@@ -37,7 +37,7 @@ for my $link ($readme =~ /\]\(([^)#:\s]+)\)/g) {
     for my $rule ($rules =~ /^(\d+\. \*\*.*?)(?=^\d+\. |\z)/msg) {
         my ($number) = $rule =~ /^(\d+)/;
         is($number, ++$last, "rule $last comes next");
-        my ($held) = $rule =~ /\*Held by:\*(.*)/s;
+        my ($held) = $rule =~ /\*Held by:\*(.*?)(?=^###|\z)/ms;
         like($rule, qr/\*Fault:\*/, "rule $number names its fault");
         my @files = $held =~ /`([^`]+)`/g;
         ok(scalar @files, "rule $number is held by tests");

@@ -79,8 +79,8 @@ struct m_state {
 	int relay_from;         /* changes before this one are told */
 	int64_t relayed_number; /* for MODEL_RELAY_BY_NUMBER */
 	int members, period_ms, counted;
-	bool packs;                                 /* all members read them */
-	int64_t changes_per_s, counted_us, busy_us; /* times: 0: never */
+	bool packs;                                          /* all members read them */
+	int64_t changes_per_s, late_ms, counted_us, busy_us; /* times: 0: never */
 	int commits;
 };
 
@@ -571,6 +571,17 @@ static void members_count(struct m_state *st)
 	st->packs = st->members > 0 && read_packs == st->members;
 }
 
+/* How late a tick is, so long after the one before (0: that says nothing); it grows
+ * slowly. */
+static void late_count(struct m_state *st, int64_t ms)
+{
+	int64_t late_ms = ms - 500;
+
+	if (late_ms > st->late_ms + 20)
+		late_ms = st->late_ms + 20;
+	st->late_ms = late_ms > 0 ? late_ms : 0;
+}
+
 static void ticker_count(struct model *m)
 {
 	struct m_state *st = &m->now;
@@ -587,14 +598,17 @@ static void ticker_count(struct model *m)
 		st->period_ms = m->period_ms;
 	if (st->counted_us && m->clock_us >= st->counted_us && ms < 100)
 		return;
-	if (st->counted_us && m->clock_us >= st->counted_us && ms <= 10000)
+	if (!st->counted_us || m->clock_us < st->counted_us || ms > 10000)
+		ms = 0;
+	late_count(st, ms);
+	if (ms)
 		st->changes_per_s =
 			(st->changes_per_s +
 				(last > st->counted ? last - st->counted : 0) * INT64_C(1000) / ms) /
 			2;
 	st->counted = last;
 	st->counted_us = m->clock_us;
-	if (st->members * st->changes_per_s > m->direct_deliveries / 2)
+	if (st->members * st->changes_per_s > m->direct_deliveries / 3)
 		st->busy_us = m->clock_us;
 }
 
@@ -609,6 +623,8 @@ static bool ticker_wanted(const struct model *m, bool begins)
 	if (!uuid_equal(&st->relayer, &st->token))
 		return false;
 	if (st->notify_mode == 2 || st->members * st->changes_per_s > m->direct_deliveries)
+		return true;
+	if (st->members * st->changes_per_s > m->direct_deliveries / 3 && st->late_ms > 50)
 		return true;
 	return st->ticker && st->busy_us && st->busy_us <= m->clock_us &&
 		   st->busy_us >= m->clock_us - INT64_C(10000000);
@@ -1716,7 +1732,7 @@ struct model *model_new(void)
 
 	m->chunk_bytes = 7000;
 	m->slice = 10;
-	m->direct_deliveries = 20000;
+	m->direct_deliveries = 60000;
 	m->ticker_deliveries = 10000;
 	m->clock_us = 1;
 	return m;

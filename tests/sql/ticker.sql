@@ -367,6 +367,10 @@ language sql as $$
 	set counted_at = clock_timestamp() - p_time, counted_id = (select max(id) from pgdevstate.change) - p_changes,
 		busy_at = busy_at - p_time
 $$;
+create function pg_temp.half(p_changes int, p_ticks int) returns void
+language sql as $$
+	select pg_temp.pass('0.5 s', p_changes), pg_temp.tick_all('a') from generate_series(1, p_ticks)
+$$;
 select pgdevstate.set_notify_mode('auto') \g /dev/null
 update pgdevstate.ticker set busy_at = '-infinity', changes_per_s = 0;
 select pg_temp.begin_run('c') \g /dev/null
@@ -374,27 +378,57 @@ select pg_temp.pass('1 s', 0) \g /dev/null
 select pg_temp.tick_all('a') \g /dev/null
 select is(pg_temp.mode(), 'direct/auto', 'nothing happens: direct');
 update pgdevstate.setting set value = 1000 where name = 'direct_deliveries';
-select pg_temp.pass('1 s', 600) \g /dev/null
-select pg_temp.tick_all('a') \g /dev/null
-select is(pg_temp.rows('select members, changes_per_s between 200 and 300, deliveries_per_s = 3 * changes_per_s, direct_deliveries, mode from pgdevstate.notify_mode'),
+select pg_temp.half(300, 1) \g /dev/null
+select is(pg_temp.rows('select members, changes_per_s between 200 and 310, deliveries_per_s = 3 * changes_per_s, direct_deliveries, mode from pgdevstate.notify_mode'),
 	'(3,t,t,1000,direct)', '300 changes a second for three: not yet');
-select pg_temp.pass('1 s', 900) \g /dev/null
+select pg_temp.half(450, 1) \g /dev/null
+select is(pg_temp.rows('select changes_per_s between 400 and 610, mode from pgdevstate.notify_mode'), '(t,ticker)', '600: the ticker');
+select pg_temp.half(0, 2) \g /dev/null
+select is(pg_temp.rows('select changes_per_s between 120 and 155, mode from pgdevstate.notify_mode'), '(t,ticker)', '150: it stays');
+select pg_temp.pass('6 s', 0) \g /dev/null
 select pg_temp.tick_all('a') \g /dev/null
-select is(pg_temp.rows('select changes_per_s between 400 and 600, mode from pgdevstate.notify_mode'), '(t,ticker)', '600: the ticker');
-select pg_temp.pass('1 s', 0) \g /dev/null
-select pg_temp.tick_all('a') \g /dev/null
-select is(pg_temp.rows('select changes_per_s between 200 and 300, mode from pgdevstate.notify_mode'), '(t,ticker)', '300: it stays');
-select pg_temp.pass('1 s', 0) \g /dev/null
-select pg_temp.tick_all('a') \g /dev/null
+select is(pg_temp.rows('select changes_per_s between 20 and 80, mode from pgdevstate.notify_mode'), '(t,ticker)', 'less than a third for 6 s: it stays');
 select pg_temp.pass('5 s', 0) \g /dev/null
 select pg_temp.tick_all('a') \g /dev/null
-select is(pg_temp.rows('select changes_per_s between 20 and 80, mode from pgdevstate.notify_mode'), '(t,ticker)', 'less than half for 6 s: it stays');
-select pg_temp.pass('5 s', 0) \g /dev/null
-select pg_temp.tick_all('a') \g /dev/null
-select is(pg_temp.mode(), 'direct/auto', '... for 10 s: direct');
-select pg_temp.pass('1 s', 2000) \g /dev/null
+select is(pg_temp.mode(), 'direct/auto', '... for more than 10 s: direct');
+select pg_temp.pass('0.5 s', 2000) \g /dev/null
 select pg_temp.tick_all('a') \g /dev/null
 select is(pg_temp.mode(), 'ticker/auto', 'at once again');
+
+-- late ticks: the machine does not keep up with less than that
+create function pg_temp.late(p_ms int, p_changes_per_s int) returns text
+language sql as $$
+	select pg_temp.pass(p_ms * interval '1 ms', p_changes_per_s * p_ms / 1000);
+	select pg_temp.tick_all('a');
+	select n.mode || ' ' || n.late_ms from pgdevstate.notify_mode n
+$$;
+create function pg_temp.late_is(p_ms int) returns void
+language sql as $$
+	update pgdevstate.ticker set changes_per_s = 300, late_ms = p_ms, busy_at = '-infinity';
+	update pgdevstate.site set ticker = false where is_here
+$$;
+select pg_temp.late_is(0) \g /dev/null
+select is(pg_temp.late(300, 300), 'direct 0', 'in time');
+select is(pg_temp.late(900, 300), 'direct 20', 'one tick is late: that means little');
+select is(pg_temp.late(900, 300), 'direct 40', '... nor do two mean much');
+select is(pg_temp.late(300, 300), 'direct 0', '... one in time counts at once');
+select pg_temp.late_is(30) \g /dev/null
+select is(pg_temp.late(900, 300), 'direct 50', '50 ms: direct');
+select is(pg_temp.late(900, 300), 'ticker 70', 'more: the ticker');
+select is(pg_temp.late(300, 300), 'ticker 0', 'by the ticker nothing is late: it stays');
+select pg_temp.late_is(60) \g /dev/null
+select is(pg_temp.late(900, 0), 'ticker 80', 'half the rate, more than a third of what takes the ticker');
+select pg_temp.late_is(60) \g /dev/null
+update pgdevstate.ticker set changes_per_s = 100;
+select is(pg_temp.late(900, 100), 'direct 80', 'less than a third: direct, however late');
+select pg_temp.late_is(60) \g /dev/null
+select is(pg_temp.late(11000, 300), 'direct 0', 'nobody coordinated for long: that says nothing');
+select pg_temp.late_is(60) \g /dev/null
+update pgdevstate.ticker set counted_at = clock_timestamp() + interval '1 hour';
+select pg_temp.tick_all('a') \g /dev/null
+select is(pg_temp.rows('select mode, late_ms from pgdevstate.notify_mode'), '(direct,0)', '... nor does a clock that went back');
+select pg_temp.pass('0.5 s', 2000), pg_temp.tick_all('a') \g /dev/null
+select is(pg_temp.mode(), 'ticker/auto', 'the ticker again');
 update pgdevstate.ticker set busy_at = clock_timestamp() + interval '1 hour', counted_at = clock_timestamp() + interval '1 hour', changes_per_s = 0;
 select pg_temp.tick_all('a') \g /dev/null
 select is(pg_temp.mode(), 'direct/auto', 'the clock went back: what was then says nothing');
