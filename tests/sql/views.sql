@@ -31,6 +31,56 @@ select is(pg_temp.rows('table devices'), '(d,RINGINUSE,2)', 'a row without an en
 select is(count(*), 2::bigint, '... nor is it shown') from who;
 delete from pgdevstate.entity_device where entity_id = '02:00:00:00:00:ff';
 
+-- another site: the same entity id may live in both, and says something else there
+insert into pgdevstate.site (site, name, channel) values (2, 'there', 'there');
+insert into pgdevstate.entity (site, entity_id, kind, name, incarnation) values (2, pg_temp.id('a'), 'node', 'far', gen_random_uuid());
+insert into pgdevstate.heartbeat (site, entity_id, alive, beat_at, lease_ms) values (2, pg_temp.id('a'), true, clock_timestamp(), 10000);
+insert into pgdevstate.entity_device values (2, pg_temp.id('a'), 'far', 2, false, now(), 1), (2, pg_temp.id('b'), 'far', 3, true, now(), 1);
+select is(pg_temp.rows('table devices'), '(d,RINGINUSE,2)', 'another site: who does not report there, or is not there, does not count');
+update pgdevstate.entity_device set held = true where site = 2;
+select is(pg_temp.rows('table devices'), e'(d,RINGINUSE,2)\n(far,INUSE,1)', '... what is held there counts');
+update pgdevstate.heartbeat set alive = false where site = 2;
+select is(pg_temp.rows('table devices'), '(d,RINGINUSE,2)', '... but not of who is dead there, and lives here');
+update pgdevstate.heartbeat set alive = true where site = 2;
+insert into pgdevstate.entity (site, entity_id, kind, name, incarnation) values (2, pg_temp.id('x'), 'node', 'further', gen_random_uuid());
+insert into pgdevstate.heartbeat (site, entity_id, alive, beat_at, lease_ms) values (2, pg_temp.id('x'), true, clock_timestamp(), 10000);
+insert into pgdevstate.entity_device values (1, pg_temp.id('x'), 'near', 2, true, now(), 1);
+select is(pg_temp.rows('table devices'), e'(d,RINGINUSE,2)\n(far,INUSE,1)', '... nor who lives there in a row of this site');
+delete from pgdevstate.entity_device where device = 'near';
+delete from pgdevstate.entity where name = 'further';
+update pgdevstate.heartbeat set alive = false where site = 2;
+
+-- few and many entities, the dead among them: the sum is of the rows that device_entity says count
+create function pg_temp.add_entities(p_from int, p_to int) returns void
+language sql as $$
+	insert into pgdevstate.entity (site, entity_id, kind, name, incarnation, reporting)
+	select 1, ('0200000001' || lpad(to_hex(g), 2, '0'))::macaddr, 'node', 'many' || g, gen_random_uuid(), g % 2 = 0 from generate_series(p_from, p_to) g;
+	insert into pgdevstate.heartbeat (site, entity_id, alive, beat_at, lease_ms)
+	select 1, ('0200000001' || lpad(to_hex(g), 2, '0'))::macaddr, g % 5 > 0, clock_timestamp(), 3600000 from generate_series(p_from, p_to) g;
+	insert into pgdevstate.entity_device
+	select 1, ('0200000001' || lpad(to_hex(g), 2, '0'))::macaddr, 'many' || (g + d) % 7, (g + d) % 9, d = 0, now(), 1
+	from generate_series(p_from, p_to) g, generate_series(0, 2) d;
+$$;
+create temp view expected as
+select w.device, pgdevstate.device_state_sum(d.state) as state, count(*) as entities
+from pgdevstate.device_entity w
+cross join lateral (select 1 << pgdevstate.device_state_number(w.state) as state) d
+where w.counts
+group by w.device order by w.device;
+select pg_temp.add_entities(1, 20) \g /dev/null
+select is(count(*), 23::bigint - 4, 'few entities live') from pgdevstate.living;
+select is(pg_temp.rows('table devices'), pg_temp.rows('table expected'), '... and add up');
+select pg_temp.add_entities(21, 60) \g /dev/null
+select is(count(*), 63::bigint - 12, 'many entities live') from pgdevstate.living;
+select is(pg_temp.rows('table devices'), pg_temp.rows('table expected'), '... and add up');
+update pgdevstate.entity_device set held = true where site = 2;
+update pgdevstate.heartbeat set alive = true where site = 2;
+select is(pg_temp.rows('table devices'), pg_temp.rows('table expected'), '... with one of another site, too');
+delete from pgdevstate.entity_device where site = 2 or device like 'many%';
+delete from pgdevstate.entity where site = 2 or name like 'many%';
+delete from pgdevstate.site where site = 2;
+select is(pg_temp.rows('table devices'), '(d,RINGINUSE,2)', '... and are gone');
+
 -- all 81 pairs, as two entities say them
 select pg_temp.say('a', array_agg(x || '+' || y order by x, y), array_agg(x order by x, y)),
 	pg_temp.say('b', array_agg(x || '+' || y order by x, y), array_agg(y order by x, y), p_reporting => true)
