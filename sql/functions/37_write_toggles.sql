@@ -3,11 +3,12 @@
 --            a new word   its stamp is the clock less its age; where the device has a later stamp
 --                         than the clock has (which went back), just behind that. It wins over
 --                         whatever was said before it, and over nothing that was said later.
---            no news      the word that stands already, and nobody's newer one is in force, or
---                         this one was said before that: the row keeps its stamp. So a word that is
---                         sent again because its answer was lost does not win anew.
+--            no news      the word that stands already, and nobody's newer one was said before
+--                         this: the row keeps its stamp. So a word that is sent again because its
+--                         answer was lost does not win anew.
 --            again        the word that stands already, said after somebody else's newer one (the
---                         second press of a button): a new word.
+--                         second press of a button): a new word, also where a third one was said
+--                         since, because that may end (SQL's do).
 --          p_force: written and told, an equal word keeps its stamp, and no stamp is moved behind
 --          another. Of two at one moment the higher entity id's wins.
 --          Rows of other entities are read without a lock: of two that write at one moment neither
@@ -44,14 +45,13 @@ begin
 		select d.state = v_word.state and d.held = v_word.held as same, d.stamp into v_own
 		from pgdevstate.entity_device d
 		where d.site = p_site and d.entity_id = p_entity_id and d.device = v_word.device;
-		select d.stamp, d.entity_id into v_other
+		select max(d.stamp) as stamp,
+			bool_or((d.stamp, d.entity_id::macaddr) > (v_own.stamp, p_entity_id)
+				and (d.stamp < v_word.said or d.stamp > p_now)) as was_before
+		into v_other
 		from pgdevstate.entity_device d
-		where d.device = v_word.device and d.site = p_site and d.entity_id <> p_entity_id
-		order by d.stamp desc, d.entity_id desc
-		limit 1;
-		v_keeps := v_own.same and (p_force
-			or ((v_other.stamp, v_other.entity_id::macaddr) > (v_own.stamp, p_entity_id)) is not true
-			or (v_other.stamp >= v_word.said and v_other.stamp <= p_now));
+		where d.device = v_word.device and d.site = p_site and d.entity_id <> p_entity_id;
+		v_keeps := v_own.same and (p_force or v_other.was_before is not true);
 		continue when v_keeps and not p_force;
 		v_stamp := case
 			when v_keeps then v_own.stamp

@@ -952,62 +952,60 @@ static void written(const struct model *m, const struct m_entity *e, enum key_ki
 		m->written(m->written_arg, &e->id, kind, key, v);
 }
 
-/* Whose word under latest is in force but for the entity's own; NULL: nobody's. */
-static const struct m_row *toggle_other(const struct model *m, const struct m_entity *e,
-	int key, const struct m_entity **whose)
+/* Is there a word of another, behind our own, that this one was said after? What lies in
+ * the future is of a clock that went back since. */
+static bool toggle_was_overruled(
+	const struct model *m, const struct m_entity *e, int key, int64_t said_us)
 {
-	const struct m_row *best = NULL;
+	int64_t own_us = e->rows[KEY_DEVICE][key].value.stamp_us;
 
 	for (int i = 0; i < m->now.nentities; i++) {
 		const struct m_entity *other = &m->now.entities[i];
 		const struct m_row *row = &other->rows[KEY_DEVICE][key];
+		int64_t at_us = row->value.stamp_us;
 
-		if (other == e || !row->present)
+		if (other == e || !row->present || (at_us >= said_us && at_us <= m->clock_us))
 			continue;
-		if (best && (row->value.stamp_us < best->value.stamp_us ||
-						(row->value.stamp_us == best->value.stamp_us &&
-							memcmp(&other->id, &(*whose)->id, sizeof(other->id)) < 0)))
-			continue;
-		best = row;
-		*whose = other;
+		if (at_us > own_us ||
+			(at_us == own_us && memcmp(&other->id, &e->id, sizeof(e->id)) > 0))
+			return true;
 	}
-	return best;
+	return false;
+}
+
+/* The newest stamp of a device, whosever; 0: nobody says anything. */
+static int64_t toggle_newest_us(const struct model *m, int key)
+{
+	int64_t newest_us = 0;
+
+	for (int i = 0; i < m->now.nentities; i++) {
+		const struct m_row *row = &m->now.entities[i].rows[KEY_DEVICE][key];
+
+		if (row->present && row->value.stamp_us > newest_us)
+			newest_us = row->value.stamp_us;
+	}
+	return newest_us;
 }
 
 /* Does the word that stands keep its stamp: is this one no news? */
 static bool toggle_stands(const struct model *m, const struct m_entity *e, int key,
 	const struct batch_item *item, bool force)
 {
-	const struct m_row *own = &e->rows[KEY_DEVICE][key], *other;
-	const struct m_entity *whose = NULL;
-	int64_t own_us = own->value.stamp_us, other_us;
+	const struct m_row *own = &e->rows[KEY_DEVICE][key];
 
-	if (!own->present || !value_same(KEY_DEVICE, &own->value, &item->value))
-		return false;
-	other = toggle_other(m, e, key, &whose);
-	if (force || !other)
-		return true;
-	other_us = other->value.stamp_us;
-	if (other_us < own_us ||
-		(other_us == own_us && memcmp(&whose->id, &e->id, sizeof(e->id)) < 0))
-		return true;
-	return other_us >= m->clock_us - item->age_us && other_us <= m->clock_us;
+	return own->present && value_same(KEY_DEVICE, &own->value, &item->value) &&
+		   (force || !toggle_was_overruled(m, e, key, m->clock_us - item->age_us));
 }
 
 static int64_t toggle_stamp(const struct model *m, const struct m_entity *e, int key,
 	const struct batch_item *item, bool force)
 {
-	const struct m_row *own = &e->rows[KEY_DEVICE][key], *other;
-	const struct m_entity *whose = NULL;
-	int64_t newest_us = own->present ? own->value.stamp_us : 0;
+	int64_t newest_us = toggle_newest_us(m, key);
 
 	if (toggle_stands(m, e, key, item, force))
-		return own->value.stamp_us;
+		return e->rows[KEY_DEVICE][key].value.stamp_us;
 	if (broken == MODEL_TOGGLES_UNORDERED)
 		return m->clock_us;
-	other = toggle_other(m, e, key, &whose);
-	if (other && other->value.stamp_us > newest_us)
-		newest_us = other->value.stamp_us;
 	return !force && newest_us > m->clock_us ? newest_us + 1 : m->clock_us - item->age_us;
 }
 

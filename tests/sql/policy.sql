@@ -186,6 +186,15 @@ select is(pgdevstate.set_device_state('Custom:t', 'BUSY'), 0, 'said anew: the ro
 select is(pg_temp.state(), 'BUSY', '... and counts again');
 select is(pgdevstate.clear_device_state('Custom:t'), 1, 'taken back');
 select is(pg_temp.state(), 'INUSE', '... the others'' last word');
+select is(pg_temp.pressed('b', 1), '1 NOT_INUSE', 'b presses');
+select is(pg_temp.pressed('a', 2), '1 INUSE', '... then a');
+select clock_timestamp() as between_them \gset
+select is(pgdevstate.set_device_state('Custom:t', 'BUSY'), 1, '... then SQL');
+select is(pg_temp.pressed('b', 1, clock_timestamp() - :'between_them'), '1 BUSY', 'b''s second press was before SQL''s: told, and not in force');
+select is(pg_temp.pressed('b', 1, clock_timestamp() - :'between_them'), '0 BUSY', '... once');
+select is(pgdevstate.clear_device_state('Custom:t'), 1, 'SQL takes its word back');
+select is(pg_temp.state(), 'NOT_INUSE', '... and b''s press was the last');
+select is(pg_temp.pressed('a', 2), '1 INUSE', 'a again');
 
 -- a batch of both kinds, a key twice, removals
 select is(pg_temp.say('a', '{Custom:t,PJSIP/1,Custom:u,Custom:t,Custom:v,Custom:v,PJSIP/2}', '{1,2,3,6,2,-1,6}', p_held => true), '8 4', 'toggles and others in one batch');
