@@ -182,10 +182,11 @@ bare: ## README's commands in bare roots of Debian (ROOTS='bookworm trixie'; as 
 # The simulator: the node's own objects, and seams where it takes things from the system.
 SIM_SRC = $(wildcard tests/sim/*.c)
 SIM_NODE = node session node_report node_wait node_trace node_toggle outbox publisher lease coordinator ticker \
-	listener cache hint payload change policy pattern state entity_id mem slab buf utf8 text db
-SIM_WRAP = getrandom payload_parse payload_next cache_get cache_put cache_sweep \
+	listener announced cache hint payload change policy pattern state entity_id mem slab buf utf8 text db
+SIM_WRAP = getrandom payload_parse payload_next cache_restamp cache_put cache_sweep \
 	cache_entity_flags outbox_failed outbox_take outbox_compare_begin listener_notify \
-	node_report_begin node_report_lost publisher_set_reporting outbox_report_end
+	node_report_begin node_report_lost publisher_set_reporting outbox_report_end \
+	announced_pulse
 SIM_OBJ = $(SIM_SRC:tests/sim/%.c=$(B)/obj/sim/%.o) $(SIM_NODE:%=$(B)/obj/%.o)
 .PHONY: sim sim-mutations
 $(B)/obj/sim/%.o: tests/sim/%.c $(B)/flags

@@ -69,6 +69,7 @@ static void show_settings(struct call *c)
 	reply_seconds(r, "Lease", "lease_seconds", o->lease_ms);
 	reply_field(
 		r, "Stale after", "stale_after_seconds", "%g", o->stale_after_ms / 1000.0);
+	reply_field(r, "Announce", "announce", "%s", o->announce ? "yes" : "no");
 	reply_number(r, "Debug", "debug", log_get_debug());
 	reply_number(r, "Verbose", "verbose", c->app->verbose);
 	reply_printf(r, "\n");

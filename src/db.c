@@ -5,7 +5,7 @@ const char *db_op_name(enum db_op op)
 {
 	static const char *const names[DB_OPS] = {"connect", "register", "resume", "listen",
 		"publish", "tick", "leave", "ping", "read_rows", "read_journal", "read_heads",
-		"read_policies", "policy", "notify_mode", "relay"};
+		"read_policies", "policy", "notify_mode", "relay", "announce"};
 
 	return names[op];
 }

@@ -29,6 +29,9 @@ enum db_op {
 	DB_POLICY,      /* set or clear one, on the main session: for administrators */
 	DB_NOTIFY_MODE, /* set it: likewise */
 	DB_RELAY,
+	/* On a session of its own, so that nothing is in its way. Where that is not up, the
+	 * answer is `lost`, and it is made, for the next time. */
+	DB_ANNOUNCE,
 	DB_OPS
 };
 const char *db_op_name(enum db_op op); /* "register", ... */
@@ -61,9 +64,13 @@ struct db_request {
 	struct uuid continues;
 	struct uuid continues_session;
 	int64_t seq;
-	/* LISTEN */
+	/* LISTEN, ANNOUNCE */
 	const char *channel;
-	/* PUBLISH */
+	/* ANNOUNCE: acknowledged is `seq`, in flight up to `until_seq` */
+	int64_t until_seq;
+	int64_t clock_us;
+	int site;
+	/* PUBLISH; ANNOUNCE: devices that have a state */
 	const struct batch_item *items;
 	size_t nitems;
 	bool force;

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "announced.h"
 #include "log.h"
 #include "mem.h"
 
@@ -34,6 +35,8 @@ enum reading {
 /* Pulses for which a living entity may be behind what we know before its rows are read;
  * not all of them need to speak of it: in a large cluster few do. */
 #define MOST_BEHIND 3
+/* What was announced longer ago than this, by the database's clock, comes too late. */
+#define ANNOUNCED_LATE_US INT64_C(1500000)
 /* Own publishes whose echo may still come: what a ticker has not told yet. */
 #define MOST_ECHOES 1024
 
@@ -58,6 +61,7 @@ struct peer {
 	int64_t pulse_seq;        /* known when the pulse before this one came */
 	int64_t last_pulse_seq;   /* known when the newest pulse came */
 	struct payload_head told; /* JOURNAL: the head that came with it */
+	struct announced *announced; /* NULL: all that is shown was written */
 	struct waiting_list waiting;
 };
 
@@ -77,7 +81,10 @@ struct listener {
 	bool loaded_once;
 	enum reading reading;
 	struct entity_id reading_entity;
-	int64_t pulse, pulses; /* its number; how many were heard */
+	int64_t pulse, pulses;  /* its number; how many were heard */
+	int64_t pulse_clock_us; /* when it was made */
+	int64_t changes;        /* heard since, our own too */
+	int64_t deliveries;     /* a second, as the newest pulse found */
 	struct payload_notify notify_mode;
 	size_t waiting_bytes;
 	struct listener_counts counts;
@@ -112,9 +119,17 @@ static void peer_drop_waiting(struct listener *l, struct peer *p)
 	}
 }
 
+/* Its rows are read, or our own: what was announced has no say any more. */
+static void peer_settle(struct peer *p)
+{
+	announced_free(p->announced);
+	p->announced = NULL;
+}
+
 static void peer_free(struct listener *l, struct peer *p)
 {
 	peer_drop_waiting(l, p);
+	peer_settle(p);
 	p->entity->listener = NULL;
 	free(p);
 }
@@ -140,6 +155,7 @@ static void peer_remove(struct listener *l, struct peer *p)
 		entity_id_print(&e->id, id), e->who.name);
 	if (entity_id_equal(&e->id, &l->self)) { /* another process had our id: we stay */
 		peer_rest(l, p);
+		peer_settle(p);
 		p->known = false;
 		cache_entity_flags(l->cache, e, false, false);
 		cache_mark(l->cache, e);
@@ -257,6 +273,9 @@ static void peer_line(struct listener *l, struct peer *p, const struct payload_l
 {
 	struct cache_entity *e = p->entity;
 
+	if (p->announced && (line->type == LINE_VALUE || line->type == LINE_REMOVED) &&
+		announced_settle(p->announced, line->kind, line->key))
+		peer_settle(p);
 	switch (line->type) {
 	case LINE_VALUE:
 		if (e->self) /* our word comes back: only the moment that the database gave it is
@@ -457,7 +476,8 @@ static void audit_compare(
 	}
 	if (!p->known)
 		peer_want(l, p, WANT_ROWS);
-	if (peer_is_waiting(l, p) || p->part > 0 || known->seq != line->head.seq ||
+	if (peer_is_waiting(l, p) || p->part > 0 || p->announced ||
+		known->seq != line->head.seq ||
 		!uuid_equal(&known->incarnation, &line->head.incarnation))
 		return;
 	l->counts.audits++;
@@ -518,11 +538,34 @@ static void policies_missing(struct listener *l)
 		policies_take(l, policies_new(), 0);
 }
 
-static void pulse_begin(struct listener *l, int64_t number)
+/* It was not written in time. */
+static void peer_pulse(struct listener *l, struct peer *p)
 {
-	if (number == l->pulse)
-		return; /* its second payload */
-	l->pulse = number;
+	char id[ENTITY_ID_TEXT];
+	int taken_back = announced_pulse(p->announced, l->cache, p->entity);
+
+	if (taken_back > 0)
+		log_notice("listener",
+			"what was announced was not written, and is taken back: entity=%s "
+			"devices=%d",
+			entity_id_print(&p->entity->id, id), taken_back);
+	l->counts.taken_back += taken_back;
+	if (announced_is_empty(p->announced))
+		peer_settle(p);
+}
+
+static void pulse_rate(struct listener *l, int members, int64_t for_us)
+{
+	l->deliveries = for_us > 0 ? members * l->changes * INT64_C(1000000) / for_us : 0;
+	l->changes = 0;
+}
+
+/* The first payload of it. */
+static void pulse_begin(struct listener *l, const struct payload *pl)
+{
+	int members = 0;
+
+	l->pulse = pl->number;
 	l->pulses++;
 	l->notify_mode = (struct payload_notify){.mode = NOTIFY_DIRECT};
 	for (int i = 0; i < cache_entities(l->cache); i++) {
@@ -530,7 +573,12 @@ static void pulse_begin(struct listener *l, int64_t number)
 
 		p->pulse_seq = p->last_pulse_seq;
 		p->last_pulse_seq = p->entity->head.seq;
+		members += p->entity->head.alive && !p->entity->who.is_static;
+		if (p->announced)
+			peer_pulse(l, p);
 	}
+	pulse_rate(l, members, pl->clock_us - l->pulse_clock_us);
+	l->pulse_clock_us = pl->clock_us;
 }
 
 static void listener_pulse(struct listener *l, const struct payload *pl)
@@ -540,7 +588,8 @@ static void listener_pulse(struct listener *l, const struct payload *pl)
 	size_t at = 0;
 	int got;
 
-	pulse_begin(l, pl->number);
+	if (pl->number != l->pulse)
+		pulse_begin(l, pl);
 	while ((got = payload_next(pl, &at, &line, &why)) != 0) {
 		struct peer *p = NULL;
 
@@ -632,6 +681,7 @@ static void listener_change(
 {
 	struct peer *p = peer_of(l, &pl->head.entity);
 
+	l->changes++;
 	if (p->entity->self) {
 		own_change(l, p, pl, text, len);
 		return;
@@ -643,6 +693,34 @@ static void listener_change(
 	peer_change(l, p, pl);
 	if (peer_is_waiting(l, p)) /* it was a gap: this one waits as well */
 		peer_wait(l, p, text, len);
+}
+
+/*
+ * It is about to be written. Shown ahead only where what is known is what its node goes
+ * by; anything else waits for the change itself.
+ */
+static void listener_announced(struct listener *l, const struct payload *pl)
+{
+	static struct payload_line line;
+	struct peer *p = peer_of(l, &pl->head.entity);
+	const struct payload_head *known = &p->entity->head;
+	const char *why;
+	size_t at = 0;
+	int got;
+
+	if (p->entity->self || !p->known || peer_is_waiting(l, p) || p->part > 0 ||
+		known->seq < pl->from_seq || known->seq > pl->head.seq ||
+		!uuid_equal(&pl->head.incarnation, &known->incarnation) ||
+		pl->clock_us < l->pulse_clock_us - ANNOUNCED_LATE_US)
+		return;
+	while ((got = payload_next(pl, &at, &line, &why)) != 0) {
+		if (got < 0)
+			bad_payload(l, why);
+		else if (line.type != LINE_VALUE || line.kind != KEY_DEVICE)
+			bad_payload(l, "only states of devices are announced");
+		else
+			announced_show(&p->announced, l->cache, p->entity, line.key, &line.value);
+	}
 }
 
 /* Somebody was refused because of us: say who. */
@@ -710,6 +788,9 @@ static bool listener_apply(struct listener *l, const char *text, size_t len)
 		break;
 	case PAYLOAD_PACK:
 		listener_pack(l, &pl);
+		break;
+	case PAYLOAD_ANNOUNCED:
+		listener_announced(l, &pl);
 		break;
 	case PAYLOAD_ROWS:
 		bad_payload(l, "rows do not come as a notification");
@@ -848,6 +929,7 @@ static void read_rows(struct listener *l, const struct payload *pl)
 	}
 	if (pl->chunk == 1) {
 		p->known = false;
+		peer_settle(p);
 		cache_mark(l->cache, p->entity);
 		cache_entity_flags(l->cache, p->entity, pl->head.alive, pl->head.reporting);
 	}
@@ -1038,6 +1120,7 @@ void listener_forget(struct listener *l, const struct entity_id *id)
 	struct peer *p = peer_of(l, id);
 
 	peer_rest(l, p);
+	peer_settle(p);
 	p->known = false;
 	if (entity_id_equal(id, &l->self))
 		l->own = false; /* whoever wants them compared says so again */
@@ -1080,6 +1163,11 @@ bool listener_is_loaded(const struct listener *l)
 struct payload_notify listener_notify_mode(const struct listener *l)
 {
 	return l->notify_mode;
+}
+
+int64_t listener_deliveries(const struct listener *l)
+{
+	return l->deliveries;
 }
 
 int64_t listener_policy_version(const struct listener *l)

@@ -23,7 +23,8 @@
 struct listener;
 
 struct listener_counts {
-	int64_t payloads, bad, older, gaps, pulls, reloads, audits, audits_bad, rewinds;
+	int64_t payloads, bad, older, gaps, pulls, reloads, audits, audits_bad, rewinds,
+		taken_back;
 };
 
 struct listener_callbacks {
@@ -77,6 +78,8 @@ void listener_read_done(struct listener *l, bool ok); /* not ok: wanted again */
 bool listener_is_loaded(const struct listener *l);
 /* How changes are told, as the newest pulse says. */
 struct payload_notify listener_notify_mode(const struct listener *l);
+/* Changes a second times members, by the newest pulse: what the server has to deliver. */
+int64_t listener_deliveries(const struct listener *l);
 int64_t listener_policy_version(const struct listener *l); /* 0: there never were any */
 void listener_counts(const struct listener *l, struct listener_counts *out);
 

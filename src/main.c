@@ -236,7 +236,7 @@ static bool app_reload(struct app *app, struct buf *messages)
 	log_lines(LOG_LEVEL_WARNING, buf_str(messages));
 	event_settings(o, publish, subscribe);
 	node_now(app->node, clock_mono_us());
-	node_reconfigure(app->node, publish, subscribe, o->stale_after_ms);
+	node_reconfigure(app->node, publish, subscribe, o->stale_after_ms, o->announce);
 	if (o->debug != app->options->debug)
 		log_set_debug(o->debug);
 	if (o->verbose != app->options->verbose)
@@ -349,6 +349,7 @@ static struct node_config node_settings(struct daemon *d)
 			.lease_ms = o->lease_ms,
 			.built_for = SCHEMA_VERSION},
 		.stale_after_ms = o->stale_after_ms,
+		.announce = o->announce,
 	};
 
 	event_settings(o, cfg.publish, cfg.subscribe);

@@ -320,13 +320,14 @@ void node_leave(struct node *n, bool deliver)
 }
 
 void node_reconfigure(struct node *n, const bool publish[KEY_KINDS],
-	const bool subscribe[KEY_KINDS], int stale_after_ms)
+	const bool subscribe[KEY_KINDS], int stale_after_ms, bool announce)
 {
 	for (int kind = 0; kind < KEY_KINDS; kind++) {
 		outbox_set_published(n->outbox, kind, publish[kind], n->now_us);
 		cache_set_subscribed(n->cache, kind, subscribe[kind]);
 	}
 	n->cfg.stale_after_ms = stale_after_ms;
+	n->cfg.announce = announce;
 	session_kick(n);
 }
 
@@ -503,7 +504,8 @@ const char *node_counter_name(enum node_counter c)
 	static const char *const names[NODE_COUNTERS] = {"publishes", "rows_sent", "payloads",
 		"payloads_bad", "older", "gaps", "pulls", "reloads", "snapshots", "audits",
 		"audits_bad", "keys_refused", "fenced", "connects", "rewinds", "pulses",
-		"coordinator_changes", "refusals", "relays", "relayed"};
+		"coordinator_changes", "refusals", "relays", "relayed", "announced",
+		"taken_back"};
 
 	return names[c];
 }
@@ -527,6 +529,7 @@ static void counters_fill(const struct node *n, int64_t *counters)
 	counters[COUNT_COORDINATOR_CHANGES] = n->coordinator.changes;
 	counters[COUNT_RELAYS] = n->ticker.calls;
 	counters[COUNT_RELAYED] = n->ticker.told;
+	counters[COUNT_TAKEN_BACK] = heard.taken_back;
 }
 
 void node_get_status(struct node *n, struct node_status *out)

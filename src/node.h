@@ -31,6 +31,7 @@ const char *node_phase_name(enum node_phase p);
 struct node_config {
 	struct db_self self;
 	int stale_after_ms;
+	bool announce; /* what is about to be published is told ahead */
 	bool publish[KEY_KINDS];
 	bool subscribe[KEY_KINDS];
 };
@@ -66,7 +67,7 @@ void node_leave(struct node *n, bool deliver);
 /* Leave the cluster, and come back under another entity id with all that was said. */
 void node_become(struct node *n, const struct entity_id *id);
 void node_reconfigure(struct node *n, const bool publish[KEY_KINDS],
-	const bool subscribe[KEY_KINDS], int stale_after_ms);
+	const bool subscribe[KEY_KINDS], int stale_after_ms, bool announce);
 
 /*
  * Own statements. Names must have been checked (device_check, mailbox_parse).
@@ -182,6 +183,8 @@ enum node_counter {
 	COUNT_REFUSALS,
 	COUNT_RELAYS,
 	COUNT_RELAYED,
+	COUNT_ANNOUNCED,
+	COUNT_TAKEN_BACK,
 	NODE_COUNTERS
 };
 const char *node_counter_name(

@@ -87,6 +87,7 @@ struct node {
 	enum db_op asked; /* main session: the request under way ... */
 	bool asking;      /* ... if there is one */
 	bool reading;     /* second session */
+	bool announcing;  /* third session, since announced_us */
 	bool listening;   /* LISTEN is in force on this session */
 	bool adopted;     /* own rows were compared once by this process */
 	bool comparing;   /* own rows are to be compared before we publish */
@@ -98,6 +99,7 @@ struct node {
 	int64_t retry_us; /* DOWN: connect; REFUSED: register again */
 	int64_t retry_delay_us;
 	int64_t read_retry_us;
+	int64_t announced_us, announce_retry_us;
 	int read_silences;       /* reads in a row that failed */
 	int64_t beat_us;         /* the next one is due */
 	int64_t stale_us;        /* others' states are dropped then; 0: not ticking */

@@ -152,6 +152,20 @@ static void set_seconds(
 		*(int *)field(r->o, opt) = seconds * 1000;
 }
 
+static void set_yes_no(
+	struct reading *r, const struct option *opt, const struct conf_entry *e)
+{
+	static const char *const words[] = {"no", "yes", "off", "on", "false", "true"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcasecmp(e->value, words[i]) == 0) {
+			*(bool *)field(r->o, opt) = i % 2 != 0;
+			return;
+		}
+	}
+	bad_value(r, opt, e, "neither yes nor no");
+}
+
 static void set_conninfo(
 	struct reading *r, const struct option *opt, const struct conf_entry *e)
 {
@@ -225,6 +239,7 @@ static void (*const setters[OPTION_TYPES])(
 	[OPTION_GROUP] = set_group,
 	[OPTION_NUMBER] = set_number,
 	[OPTION_SECONDS] = set_seconds,
+	[OPTION_YES_NO] = set_yes_no,
 	[OPTION_CONNINFO] = set_conninfo,
 	[OPTION_CHANNEL_TYPE] = set_channel_type,
 	[OPTION_PUBLISH] = set_publish,
@@ -612,6 +627,8 @@ static bool differs(
 	case OPTION_NUMBER:
 	case OPTION_SECONDS:
 		return *(int *)field(a, opt) != *(int *)field(b, opt);
+	case OPTION_YES_NO:
+		return *(bool *)field(a, opt) != *(bool *)field(b, opt);
 	default:
 		return strcmp(*(char **)field(a, opt), *(char **)field(b, opt)) != 0;
 	}
@@ -638,6 +655,8 @@ static size_t field_size(const struct option *opt)
 	case OPTION_NUMBER:
 	case OPTION_SECONDS:
 		return sizeof(int);
+	case OPTION_YES_NO:
+		return sizeof(bool);
 	default:
 		return sizeof(char *);
 	}

@@ -39,6 +39,7 @@ struct options {
 	int debug, verbose;
 	int lease_ms;       /* `lease` in seconds, default 10 */
 	int stale_after_ms; /* `stale_after` in seconds, default 60 */
+	bool announce;      /* default yes */
 	char *conninfo;
 	struct event_channel *channels;
 	char *warnings; /* "FILE: text\n" each, for the log; "" when there are none */

@@ -64,6 +64,11 @@ const struct option option_table[] = {
 		.help = "While the database is away, what other servers said last counts for so "
 				"long. "
 				"0: for ever."},
+	{IN_OPTIONS(announce), .name = "announce", .type = OPTION_YES_NO, .def = "yes",
+		.reloadable = true,
+		.help = "Tell the other servers of a device while it is being written, not when "
+				"it is: lamps change in less than half the time. It takes a connection "
+				"more to the database, and a notification more for a change."},
 	{.section = "postgresql",
 		.name = "conninfo",
 		.type = OPTION_CONNINFO,
@@ -127,6 +132,7 @@ void option_print_legal(const struct option *opt, struct buf *out)
 		[OPTION_PATH] = "a path",
 		[OPTION_PATH_OR_NONE] = "a path, or nothing",
 		[OPTION_GROUP] = "a group, or nothing",
+		[OPTION_YES_NO] = "yes or no",
 		[OPTION_CONNINFO] = "a connection string",
 		[OPTION_CHANNEL_TYPE] = "event_channel",
 		[OPTION_PUBLISH] = "device_state, mwi",

@@ -14,6 +14,7 @@ enum option_type {
 	OPTION_GROUP,
 	OPTION_NUMBER,
 	OPTION_SECONDS, /* kept in milliseconds */
+	OPTION_YES_NO,  /* kept as bool */
 	OPTION_CONNINFO,
 	OPTION_CHANNEL_TYPE, /* these three are an event channel's */
 	OPTION_PUBLISH,

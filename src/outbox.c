@@ -45,6 +45,7 @@ struct entry {
 	bool claimed;    /* held; the link's at the end of the report that mentions it */
 	unsigned report; /* the last one that mentions it */
 	bool local;      /* by its policy: not for the database */
+	bool announced;  /* as it is now, or is not to be */
 	bool restated; /* after a forced publish it goes once more: time decides, not force */
 	struct value value;
 	int64_t said_us;  /* monotonic */
@@ -207,6 +208,7 @@ static bool entry_may_linger(const struct outbox *o, const struct entry *e)
 static void entry_said(struct outbox *o, struct entry *e)
 {
 	o->statements++;
+	e->announced = false;
 	if (e->where == CLEAN)
 		e->number = o->statements;
 	else if (e->where == IN_FLIGHT && !e->again)
@@ -458,6 +460,31 @@ size_t outbox_take(
 		e->unsure = true;
 		TAILQ_INSERT_TAIL(&o->in_flight, e, link);
 		o->nin_flight++;
+	}
+	return n;
+}
+
+static bool entry_may_announce(const struct outbox *o, const struct entry *e)
+{
+	return e->kind == KEY_DEVICE && !e->announced && !e->force && entry_wanted(o, e) &&
+		   policies_of(o->policies, e->kind, e->name) == POLICY_AGGREGATE;
+}
+
+/* Others may have it from now on: to take it back, the database has to say so. */
+size_t outbox_announce(
+	struct outbox *o, struct batch_item *items, size_t max, int64_t now_us)
+{
+	struct entry *e;
+	size_t n = 0;
+
+	if (o->ndirty > max)
+		return 0;
+	TAILQ_FOREACH (e, &o->dirty, link) {
+		if (!entry_may_announce(o, e))
+			continue;
+		entry_item(o, e, now_us, &items[n++]);
+		e->announced = true;
+		e->in_db = true;
 	}
 	return n;
 }

@@ -87,6 +87,14 @@ void outbox_failed(struct outbox *o);  /* back to dirty, in front */
 void outbox_refused(struct outbox *o); /* leave these out until they are said anew */
 
 /*
+ * What the next batch begins with, to be told ahead of it: devices that have a state,
+ * each once. None where more than `max` keys wait. A device whose state goes by time or
+ * by place is not among them. Keys are borrowed until the next call.
+ */
+size_t outbox_announce(
+	struct outbox *o, struct batch_item *items, size_t max, int64_t now_us);
+
+/*
  * The database is back at db_seq: everything sent after it is dirty again, with force.
  * False: removals after it were forgotten, so that only comparing all rows can tell.
  */

@@ -223,6 +223,14 @@ static bool take_header_change(struct fields *f, struct payload *p)
 	return true;
 }
 
+static bool take_header_announced(struct fields *f, struct payload *p)
+{
+	return take_entity(f, &p->head.entity) && take_uuid(f, &p->head.incarnation, false) &&
+		   take_int(f, 0, INT64_MAX, &p->from_seq) &&
+		   take_int(f, p->from_seq, INT64_MAX, &p->head.seq) &&
+		   take_int(f, 0, MOST_STAMP, &p->clock_us);
+}
+
 static bool take_header_rest(struct fields *f, struct payload *p)
 {
 	switch (p->type) {
@@ -249,6 +257,8 @@ static bool take_header_rest(struct fields *f, struct payload *p)
 		return take_entity(f, &p->head.entity) &&
 			   take_uuid(f, &p->head.incarnation, false) &&
 			   take_int(f, 0, MOST_STAMP, &p->clock_us);
+	case PAYLOAD_ANNOUNCED:
+		return take_header_announced(f, p);
 	case PAYLOAD_GONE:
 		return take_entity(f, &p->head.entity) &&
 			   take_uuid(f, &p->head.incarnation, false) &&
@@ -260,7 +270,7 @@ static bool take_header_rest(struct fields *f, struct payload *p)
 
 static bool take_type(struct fields *f, enum payload_type *out)
 {
-	static const char letters[] = "CSPXQRTVK";
+	static const char letters[] = "CSPXQRTVKA";
 	const char *at;
 	char letter;
 

@@ -25,7 +25,8 @@ enum payload_type {
 	PAYLOAD_PONG,     /* R: an answer */
 	PAYLOAD_TWIN,     /* T: someone was refused our id; an E line says who */
 	PAYLOAD_POLICIES, /* V: policies changed; with lines: all of them */
-	PAYLOAD_PACK      /* K: several C, as payload_next_of_pack() takes them apart */
+	PAYLOAD_PACK,     /* K: several C, as payload_next_of_pack() takes them apart */
+	PAYLOAD_ANNOUNCED /* A: what a node is about to publish, as lines */
 };
 
 struct payload_head {
@@ -40,15 +41,15 @@ struct payload {
 	enum payload_type type;
 	int site;
 	struct payload_head
-		head;              /* C, S; entity and incarnation also X, Q, R; P: coordinator */
-	int64_t from_seq;      /* C: continues this */
-	int chunk, chunks;     /* C, S: 1..chunks */
+		head;          /* C, S, A; entity and incarnation also X, Q, R; P: coordinator */
+	int64_t from_seq;  /* C: continues this; A: at this, or up to head.seq */
+	int chunk, chunks; /* C, S: 1..chunks */
 	struct uuid continues; /* C: this incarnation continues that one ... */
 	int64_t continues_seq; /* ... from this seq on; "" and 0: it does not */
-	int64_t clock_us;      /* the database's clock when it was made */
-	int64_t number;        /* P: the pulse's number; Q, R: the nonce; V: the version */
-	struct entity_id to;   /* R: who asked */
-	const char *rest;      /* the lines behind the header; borrowed */
+	int64_t clock_us; /* the database's clock when it was made; A: as the node knows it */
+	int64_t number;   /* P: the pulse's number; Q, R: the nonce; V: the version */
+	struct entity_id to; /* R: who asked */
+	const char *rest;    /* the lines behind the header; borrowed */
 	size_t rest_len;
 };
 

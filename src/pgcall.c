@@ -312,6 +312,34 @@ static void encode_notify_mode(const struct db_request *req, struct pgcall *c)
 	call_add(c, req->notify_mode);
 }
 
+/* Cut or not, it begins as no site's channel may. */
+void pgcall_announce_channel(const char *channel, char out[64])
+{
+	snprintf(out, 64, "A_%s", channel);
+}
+
+/* No function of ours: that would take longer than all the rest. */
+static void encode_announce(const struct db_request *req, struct pgcall *c)
+{
+	char channel[64], id[ENTITY_ID_TEXT];
+	struct buf text = {0};
+
+	pgcall_announce_channel(req->channel, channel);
+	buf_addf(&text, "1\tA\t%d\t%s\t%s\t%lld\t%lld\t%lld\n", req->site,
+		entity_id_print(&req->self->entity, id), req->incarnation.text,
+		(long long)req->seq, (long long)req->until_seq, (long long)req->clock_us);
+	for (size_t i = 0; i < req->nitems; i++) {
+		const struct batch_item *item = &req->items[i];
+
+		buf_addf(&text, "D\t%d\t%c\t%lld\t%s\n", (int)item->value.state,
+			item->value.held ? 'h' : '-', (long long)item->age_us, item->key);
+	}
+	c->sql = "select pg_catalog.pg_notify($1::text, $2::text)";
+	c->prepare = true;
+	call_add(c, channel);
+	call_add_taken(c, buf_take(&text));
+}
+
 /* Set-returning functions stand in the select list: there their rows come one by one. */
 static void encode_read_rows(const struct db_request *req, struct pgcall *c)
 {
@@ -351,6 +379,7 @@ void pgcall_encode(const struct db_request *req, struct pgcall *out)
 		[DB_PING] = encode_ping,
 		[DB_POLICY] = encode_policy,
 		[DB_NOTIFY_MODE] = encode_notify_mode,
+		[DB_ANNOUNCE] = encode_announce,
 		[DB_READ_ROWS] = encode_read_rows,
 		[DB_READ_JOURNAL] = encode_read_journal,
 		[DB_READ_HEADS] = encode_read_heads,

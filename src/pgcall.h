@@ -21,6 +21,9 @@ struct pgcall {
 
 /* Not for CONNECT and LISTEN, which are no calls. */
 void pgcall_encode(const struct db_request *req, struct pgcall *out);
+/* Where announcements go, beside a site's channel: who does not know them does not listen
+ * there. */
+void pgcall_announce_channel(const char *channel, char out[64]);
 void pgcall_clear(struct pgcall *c);
 
 /* What a session sets for itself before anything else: one statement. */

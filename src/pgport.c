@@ -12,15 +12,16 @@
 #include "pgcall.h"
 #include "pgconn.h"
 
-#define CHECK_MS       5000 /* settings and schema, once connected */
-#define READER_IDLE_MS 5000
+#define CHECK_MS          5000 /* settings and schema, once connected */
+#define READER_IDLE_MS    5000
+#define ANNOUNCER_IDLE_MS (10 * 60 * 1000) /* nothing changes: a session less */
 
 struct session {
 	struct pgport *port;
 	struct pgconn *conn;
 	/* Deadline of the request; for a reader without one: time to close. */
 	struct loop_timer *timer;
-	bool reader;
+	enum { MAIN, READER, ANNOUNCER } role;
 	bool busy;       /* `op` is under way */
 	bool unsendable; /* it cannot even be sent: told by the timer */
 	enum db_op op;
@@ -32,8 +33,9 @@ struct session {
 
 struct pgport {
 	struct db_events events;
-	struct session main, reader;
-	char *channel; /* what is listened to */
+	struct session main, reader, announcer;
+	char *channel;             /* what is listened to ... */
+	char announce_channel[64]; /* ... and beside it */
 };
 
 /* ---- answers ---- */
@@ -45,8 +47,9 @@ static void session_answer(struct session *s, struct db_result *res)
 	assert(s->busy);
 	s->busy = false;
 	loop_timer_stop(s->timer);
-	if (s->reader && pgconn_is_up(s->conn))
-		loop_timer_start(s->timer, READER_IDLE_MS);
+	if (s->role != MAIN && pgconn_is_up(s->conn))
+		loop_timer_start(
+			s->timer, s->role == READER ? READER_IDLE_MS : ANNOUNCER_IDLE_MS);
 	p->events.result(
 		p->events.arg, res); /* may submit, disconnect, free: nothing after */
 }
@@ -117,7 +120,7 @@ static void session_send(struct session *s, struct pgcall *call)
 		.nparams = call->nparams,
 		.params = (const char *const *)call->params,
 		.prepare = call->prepare,
-		.row = s->reader ? session_row : NULL,
+		.row = s->role == READER ? session_row : NULL,
 		.done = session_done,
 		.arg = s,
 	};
@@ -137,7 +140,7 @@ static void session_expired(void *arg)
 		return;
 	}
 	if (!s->busy) {
-		pgconn_close(s->conn); /* an idle reader */
+		pgconn_close(s->conn); /* it was idle */
 		return;
 	}
 	if (s->for_a_row) /* by the clock it may be a moment early */
@@ -182,10 +185,29 @@ static void submit_call(struct pgport *p, const struct db_request *req)
 	session_send(&p->main, &call);
 }
 
+/* Who waits until there is a session gains nothing by an announcement. */
+static void submit_announce(struct pgport *p, const struct db_request *req)
+{
+	struct session *s = &p->announcer;
+	struct pgcall call;
+
+	if (pgconn_is_up(s->conn)) {
+		pgcall_encode(req, &call);
+		session_send(s, &call);
+		return;
+	}
+	if (pgconn_is_closed(s->conn))
+		pgconn_open_beside(s->conn, p->main.conn);
+	s->unsendable = true;
+	loop_timer_start(s->timer, 0);
+}
+
 static void submit_listen(struct pgport *p, const struct db_request *req)
 {
 	free(p->channel);
 	p->channel = mem_strdup(req->channel);
+	pgcall_announce_channel(p->channel, p->announce_channel);
+	pgconn_listen(p->main.conn, p->announce_channel, NULL, NULL);
 	pgconn_listen(p->main.conn, p->channel, session_done, &p->main);
 }
 
@@ -201,16 +223,23 @@ static bool op_is_read(enum db_op op)
 		   op == DB_READ_POLICIES;
 }
 
+static struct session *session_of(struct pgport *p, enum db_op op)
+{
+	if (op == DB_ANNOUNCE)
+		return &p->announcer;
+	return op_is_read(op) ? &p->reader : &p->main;
+}
+
 static void pgport_submit(void *arg, const struct db_request *req)
 {
 	struct pgport *p = arg;
-	struct session *s = op_is_read(req->op) ? &p->reader : &p->main;
+	struct session *s = session_of(p, req->op);
 
 	assert(!s->busy);
 	s->busy = true;
 	s->op = req->op;
 	loop_timer_stop(s->timer);
-	session_deadline(s, req->deadline_ms, s->reader ? req->silence_ms : 0);
+	session_deadline(s, req->deadline_ms, s->role == READER ? req->silence_ms : 0);
 	if (req->op == DB_CONNECT) {
 		submit_connect(p);
 	} else if (!pgconn_is_up(p->main.conn)) {
@@ -218,6 +247,8 @@ static void pgport_submit(void *arg, const struct db_request *req)
 		loop_timer_start(s->timer, 0);
 	} else if (op_is_read(req->op)) {
 		submit_read(p, req);
+	} else if (req->op == DB_ANNOUNCE) {
+		submit_announce(p, req);
 	} else if (req->op == DB_LISTEN) {
 		submit_listen(p, req);
 	} else {
@@ -234,6 +265,7 @@ static void pgport_disconnect(void *arg, const char *reason)
 			1, "session", "disconnected from %s: %s", pgconn_host(p->main.conn), reason);
 	session_drop(&p->main);
 	session_drop(&p->reader);
+	session_drop(&p->announcer);
 }
 
 /* ---- connections ---- */
@@ -295,7 +327,7 @@ static void session_set(struct session *s)
 	struct buf sql;
 
 	buf_init(&sql);
-	pgcall_settings(s->reader, &sql);
+	pgcall_settings(s->role == READER, &sql);
 	q.sql = buf_str(&sql);
 	pgconn_send(s->conn, &q);
 	buf_clear(&sql);
@@ -330,6 +362,11 @@ static void reader_up(void *arg)
 	session_send(s, &s->call);
 }
 
+static void announcer_up(void *arg)
+{
+	session_set(arg);
+}
+
 static void on_down(void *arg, const char *sqlstate, const char *reason)
 {
 	struct session *s = arg;
@@ -337,9 +374,10 @@ static void on_down(void *arg, const char *sqlstate, const char *reason)
 
 	pgcall_clear(&s->call);
 	loop_timer_stop(s->timer);
+	s->unsendable = false;
 	if (s->busy)
 		session_fail(s, s->op != DB_CONNECT, sqlstate, reason);
-	else if (!s->reader)
+	else if (s->role == MAIN)
 		p->events.lost(p->events.arg, sqlstate, reason);
 }
 
@@ -349,15 +387,17 @@ static void on_notify(void *arg, const char *channel, const char *payload, int p
 	struct pgport *p = s->port;
 
 	(void)pid;
-	if (p->channel && strcmp(channel, p->channel) == 0)
+	if (p->channel &&
+		(strcmp(channel, p->channel) == 0 || strcmp(channel, p->announce_channel) == 0))
 		p->events.notify(p->events.arg, payload, strlen(payload));
 }
 
 static bool session_init(struct session *s, struct pgport *p, struct event_base *base,
 	const char *conninfo, const char *app_name, char **error)
 {
+	static void (*const up[])(void *) = {main_up, reader_up, announcer_up};
 	struct pgconn_callbacks cb = {
-		s->reader ? reader_up : main_up, on_down, s->reader ? NULL : on_notify};
+		up[s->role], on_down, s->role == MAIN ? on_notify : NULL};
 
 	s->port = p;
 	s->conn = pgconn_new(base, conninfo, app_name, &cb, s, error);
@@ -379,12 +419,16 @@ struct pgport *pgport_new(
 {
 	struct pgport *p = mem_alloc(sizeof(*p));
 	char *reader_name = mem_printf("%s reader", app_name);
+	char *announcer_name = mem_printf("%s announcer", app_name);
 	bool ok;
 
-	p->reader.reader = true;
+	p->reader.role = READER;
+	p->announcer.role = ANNOUNCER;
 	ok = session_init(&p->main, p, base, conninfo, app_name, error) &&
-		 session_init(&p->reader, p, base, conninfo, reader_name, error);
+		 session_init(&p->reader, p, base, conninfo, reader_name, error) &&
+		 session_init(&p->announcer, p, base, conninfo, announcer_name, error);
 	free(reader_name);
+	free(announcer_name);
 	if (ok)
 		return p;
 	pgport_free(p);
@@ -397,6 +441,7 @@ void pgport_free(struct pgport *p)
 		return;
 	session_clear(&p->main);
 	session_clear(&p->reader);
+	session_clear(&p->announcer);
 	free(p->channel);
 	free(p);
 }

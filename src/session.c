@@ -27,6 +27,16 @@
 #define READ_MS          120000
 /* Without a row: a server process may hang on a host that is well. Doubled each time. */
 #define SILENCE_MS 5000
+/* So many keys at once are told ahead; more are quicker told by the publish itself. */
+#define MOST_AHEAD 8
+/* With this much to deliver a second, a notification more for each change costs the
+ * others more than it saves. */
+#define AHEAD_DELIVERIES 20000
+/* So long a publish waits for what is announced to be out, and after a failure the next
+ * try. */
+#define AHEAD_US       INT64_C(20000)
+#define AHEAD_MS       1000
+#define AHEAD_RETRY_US INT64_C(1000000)
 
 static const char *const phase_names[] = {"down", "connecting", "registering",
 	"listening", "loading", "ready", "refused", "leaving", "left"};
@@ -112,6 +122,7 @@ static void left(struct node *n)
 	if (n->becoming) {
 		node_reborn(n);
 		n->reading = false;
+		n->announcing = false;
 		n->listening = false;
 		n->npings = 0;
 		n->retry_us = n->now_us;
@@ -140,6 +151,7 @@ void session_lost(struct node *n, const char *reason)
 	n->port.disconnect(n->port.arg, reason);
 	n->asking = false;
 	n->reading = false;
+	n->announcing = false;
 	n->listening = false;
 	n->npings = 0;
 	if (n->policy.where == POLICY_DONE)
@@ -248,11 +260,57 @@ static bool ask_relay(struct node *n)
 	return true;
 }
 
+static bool may_announce(const struct node *n)
+{
+	return n->cfg.announce && !n->announcing && n->phase == NODE_READY && !n->comparing &&
+		   !n->leaving && lease_may_write(&n->lease) &&
+		   n->now_us >= n->announce_retry_us &&
+		   listener_notify_mode(n->listener).mode != NOTIFY_TICKER &&
+		   listener_deliveries(n->listener) <= AHEAD_DELIVERIES;
+}
+
+/*
+ * What changed is told ahead of publish(), on a session where nothing is in its way: the
+ * others show it while it is being written. Not by the ticker's clock, which is there to
+ * tell less often.
+ */
+static void ask_announce(struct node *n)
+{
+	struct batch_item items[MOST_AHEAD];
+	struct db_request req = {
+		.op = DB_ANNOUNCE, .deadline_ms = AHEAD_MS, .self = &n->cfg.self};
+
+	if (!may_announce(n))
+		return;
+	req.nitems = outbox_announce(n->outbox, items, MOST_AHEAD, n->now_us);
+	if (req.nitems == 0)
+		return;
+	req.items = items;
+	req.channel = n->lease.channel;
+	req.incarnation = n->lease.incarnation;
+	req.site = n->lease.site;
+	req.seq = n->lease.seq;
+	req.until_seq = n->lease.seq + publisher_has_sent(n->publisher);
+	req.clock_us = n->now_us + n->clock_offset_us;
+	n->announcing = true;
+	n->announced_us = n->now_us;
+	n->port.submit(n->port.arg, &req);
+}
+
+/* First out, then written: so that it cannot come behind its own change. */
+static bool publish_must_wait(const struct node *n)
+{
+	return n->announcing && n->now_us < n->announced_us + AHEAD_US;
+}
+
 static bool ask_publish(struct node *n)
 {
 	struct db_request req = {0};
 	bool beat = n->now_us >= n->beat_us;
 	size_t nitems;
+
+	if (!beat && publish_must_wait(n))
+		return false;
 
 	/* Before own rows were compared, only beats: what to send is not known yet. */
 	if (n->comparing) {
@@ -379,6 +437,7 @@ static void loaded_check(struct node *n)
 void session_kick(struct node *n)
 {
 	loaded_check(n);
+	ask_announce(n);
 	if (!n->asking)
 		ask_main(n);
 	ask_reader(n);
@@ -681,6 +740,20 @@ static void got_read(struct node *n, const struct db_result *res)
 	listener_read_done(n->listener, res->ok);
 }
 
+/* What could not be told ahead is told by its publish. */
+static void got_announce(struct node *n, const struct db_result *res)
+{
+	if (!n->announcing)
+		return;
+	n->announcing = false;
+	if (res->ok) {
+		n->counters[COUNT_ANNOUNCED]++;
+		return;
+	}
+	n->announce_retry_us = n->now_us + AHEAD_RETRY_US;
+	log_debug(1, "session", "not announced: %s", res->message ? res->message : "");
+}
+
 static void (*const got_main[DB_OPS])(struct node *, const struct db_result *) = {
 	[DB_CONNECT] = got_connect,
 	[DB_REGISTER] = got_lease,
@@ -697,7 +770,9 @@ static void (*const got_main[DB_OPS])(struct node *, const struct db_result *) =
 
 void session_result(struct node *n, const struct db_result *res)
 {
-	if (!got_main[res->op]) {
+	if (res->op == DB_ANNOUNCE) {
+		got_announce(n, res);
+	} else if (!got_main[res->op]) {
 		if (!n->reading)
 			return; /* an answer to what was given up */
 		got_read(n, res);
@@ -755,7 +830,9 @@ int64_t session_next_us(const struct node *n)
 	next = earlier(next, n->beat_us);
 	next = earlier(next, coordinator_due_us(&n->coordinator));
 	next = earlier(next, ticker_due_us(&n->ticker));
-	if (!n->comparing)
+	if (publish_must_wait(n))
+		next = earlier(next, n->announced_us + AHEAD_US);
+	else if (!n->comparing)
 		next = earlier(next, publisher_next_us(n->publisher));
 	if (n->leaving)
 		next = earlier(next, n->leave_until_us);

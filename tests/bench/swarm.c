@@ -173,7 +173,8 @@ static void on_lost(void *arg, const char *sqlstate, const char *reason)
 static void node_make(struct bench_node *n, const char *conninfo, int number)
 {
 	static const struct node_callbacks cb = {changed, phase, rearm, left};
-	struct node_config cfg = {.publish = {true, true}, .subscribe = {true, true}};
+	struct node_config cfg = {
+		.announce = true, .publish = {true, true}, .subscribe = {true, true}};
 	struct db_events ev = {on_result, on_payload, on_notify, on_lost, n};
 	struct db_port port;
 	char *error = NULL;

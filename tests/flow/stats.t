@@ -82,9 +82,20 @@ moves('a row changed by hand', $three, ['audits_bad'],
     sub { $pg->psql("update pgdevstate.entity_device set state = 0 where device = 'Custom:a' and " . head_of($two)) });
 moves('... of the node itself', $two, ['audits_bad'],
     sub { $pg->psql("update pgdevstate.entity_device set state = 0 where device = 'Custom:a' and " . head_of($two)) });
+moves('a device that is told ahead', $two, ['announced'], sub {
+    my ($was, $n) = ($two->stats->{announced}, 0);
+    poll_until {    # the first one may find no session for it
+        $devices{'Custom:a'} = ++$n % 2 ? 'BUSY' : 'INUSE';
+        $two->ok_console("devstate change Custom:a $devices{'Custom:a'}");
+        $two->stats->{announced} > $was
+    } 'announced';
+});
 moves('a device that the database refuses', $two, ['keys_refused'], sub {
+    my $was = $three->stats->{taken_back};
     $pg->psql("alter table pgdevstate.entity_device add constraint test check (device <> 'Custom:refused')");
     $two->run('devstate change Custom:refused BUSY');
+    poll_until { $three->stats->{taken_back} > $was } '... though it was announced: taken_back';
+    $moved{taken_back} = 1;
     $two->run('devstate remove Custom:refused');
 });
 $pg->psql('alter table pgdevstate.entity_device drop constraint test');

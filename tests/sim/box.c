@@ -203,6 +203,7 @@ static void config_make(struct box *b)
 			.lease_ms = plan->lease_ms,
 			.built_for = plan->older >> (b - b->sim->boxes) & 1 ? 4 : SCHEMA_VERSION},
 		.stale_after_ms = plan->stale_after_ms,
+		.announce = plan->announce,
 	};
 	memcpy(b->cfg.publish, b->publish, sizeof(b->publish));
 	memcpy(b->cfg.subscribe, b->subscribe, sizeof(b->subscribe));

@@ -270,8 +270,8 @@ static void check_bound(struct box *b, const struct cache_entity *e)
 	int entity = box_of_entity(sim, &e->id);
 	int64_t since_us = entity < 0 || e->self ? 0 : dead_since_us(sim, entity);
 
-	if (!since_us || !b->ready_since_us || !e->head.alive || is_deaf(&b->main) ||
-		is_deaf(&b->reader))
+	if (!since_us || !b->ready_since_us || !e->head.alive || is_deaf(&b->lines[MAIN]) ||
+		is_deaf(&b->lines[READER]))
 		return;
 	if (since_us < sim->calm_us)
 		since_us = sim->calm_us;

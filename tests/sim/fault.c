@@ -62,8 +62,8 @@ static void order_is_loose(struct sim *sim)
 		struct box *b = &sim->boxes[i];
 
 		heard_us = later(heard_us, later(b->paused_until_us, b->apart_until_us));
-		if (b->main.wire)
-			heard_us = later(heard_us, b->main.wire->stalled_us);
+		if (b->lines[MAIN].wire)
+			heard_us = later(heard_us, b->lines[MAIN].wire->stalled_us);
 	}
 	sim->lenient_until_us = later(sim->lenient_until_us, heard_us + LENIENT_US);
 }
@@ -82,7 +82,9 @@ static struct server *primary(struct sim *sim)
 
 static void begin_cut(struct sim *sim, struct fault *f)
 {
-	net_cut(fault_box(sim, f), f->a % 3 == 0);
+	static const enum role roles[] = {READER, MAIN, MAIN, ANNOUNCER, MAIN, READER};
+
+	net_cut(fault_box(sim, f), roles[f->a % 6]);
 }
 
 static void begin_armed(struct sim *sim, struct fault *f)
@@ -95,7 +97,7 @@ static void begin_armed(struct sim *sim, struct fault *f)
 
 static void begin_notes(struct sim *sim, struct fault *f)
 {
-	struct wire *w = fault_box(sim, f)->main.wire;
+	struct wire *w = fault_box(sim, f)->lines[MAIN].wire;
 
 	if (!w)
 		return;
@@ -109,10 +111,10 @@ static void begin_stall(struct sim *sim, struct fault *f)
 {
 	struct box *b = fault_box(sim, f);
 
-	if (b->main.wire)
-		b->main.wire->stalled_us = fault_end_us(sim, f);
-	if (b->reader.wire && f->a % 2 == 0)
-		b->reader.wire->stalled_us = fault_end_us(sim, f);
+	if (b->lines[MAIN].wire)
+		b->lines[MAIN].wire->stalled_us = fault_end_us(sim, f);
+	if (b->lines[READER].wire && f->a % 2 == 0)
+		b->lines[READER].wire->stalled_us = fault_end_us(sim, f);
 }
 
 static void begin_partition(struct sim *sim, struct fault *f)
@@ -312,7 +314,7 @@ static void begin_split(struct sim *sim, struct fault *f)
 	s->up = true;
 	for (int i = 0; i < sim->nboxes; i++) {
 		if (f->b >> i & 1)
-			net_cut(&sim->boxes[i], false);
+			net_cut(&sim->boxes[i], MAIN);
 	}
 	fault_later(sim, f, server_is_fenced, old->number);
 }
@@ -450,7 +452,8 @@ static void begin_toggle(struct sim *sim, struct fault *f)
 	box_turn_begin(b);
 	story("%s %ss is %s", f->a & 1 ? "publishing" : "subscribing to",
 		key_kind_name(f->b & 1), flag[f->b & 1] ? "on" : "off");
-	node_reconfigure(b->node, b->publish, b->subscribe, sim->plan.stale_after_ms);
+	node_reconfigure(
+		b->node, b->publish, b->subscribe, sim->plan.stale_after_ms, sim->plan.announce);
 	box_turn_end(b);
 }
 
@@ -684,9 +687,9 @@ void faults_end(struct sim *sim)
 
 		b->apart_until_us = 0;
 		memset(b->armed, 0, sizeof(b->armed));
-		if (b->main.wire) {
-			b->main.wire->lose_notes = 0;
-			b->main.wire->repeat_notes = 0;
+		if (b->lines[MAIN].wire) {
+			b->lines[MAIN].wire->lose_notes = 0;
+			b->lines[MAIN].wire->repeat_notes = 0;
 		}
 		b->pbx.cuts = 0;
 		b->pbx.alive = sim->plan.pbxs >> i & 1 && !b->pbx.stays_dead && !b->twin;

@@ -1518,6 +1518,24 @@ static void run_ping(
 	buf_clear(&b);
 }
 
+/* No more than a NOTIFY of the node's own. */
+static void run_announce(
+	struct model_session *s, const struct db_request *req, struct db_result *out)
+{
+	struct buf b = {0};
+	char id[ENTITY_ID_TEXT];
+
+	(void)out;
+	buf_addf(&b, "1\tA\t1\t%s\t%s\t%lld\t%lld\t%lld\n",
+		entity_id_print(&req->self->entity, id), req->incarnation.text,
+		(long long)req->seq, (long long)req->until_seq, (long long)req->clock_us);
+	for (size_t i = 0; i < req->nitems; i++)
+		line_value(&b, KEY_DEVICE, req->items[i].key, &req->items[i].value,
+			req->items[i].age_us);
+	notify(s->model, buf_str(&b));
+	buf_clear(&b);
+}
+
 struct reader {
 	void (*payload)(void *arg, const char *text, size_t len);
 	void *arg;
@@ -1675,6 +1693,7 @@ static void (*const runs[DB_OPS])(
 	[DB_PING] = run_ping,
 	[DB_POLICY] = run_policy,
 	[DB_NOTIFY_MODE] = run_notify_mode,
+	[DB_ANNOUNCE] = run_announce,
 };
 
 static void run_writes(

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "announced.h"
 #include "node_parts.h"
 #include "payload.h"
 #include "sim.h"
@@ -43,6 +44,7 @@ const struct mutation mutations[] = {
 	{"a cut report sweeps", MODEL_ALL_RULES, MUTATE_CUT_SWEEPS},
 	{"a whole report does not sweep", MODEL_ALL_RULES, MUTATE_END_KEEPS},
 	{"a lost link goes on counting", MODEL_ALL_RULES, MUTATE_LINK_FOR_EVER},
+	{"what was announced stays", MODEL_ALL_RULES, MUTATE_ANNOUNCED_FOR_EVER},
 	{"toggles in the order of publishes", MODEL_TOGGLES_UNORDERED, 0},
 	{"SQL's words outlive their time", MODEL_STATIC_FOR_EVER, 0},
 	{"SQL's words come back", MODEL_STATIC_COMES_BACK, 0},
@@ -67,8 +69,6 @@ static const struct cache_entity *known_of(const struct entity_id *id)
 
 	return b && b->node ? cache_entity_find(b->node->cache, id) : NULL;
 }
-
-static struct payload_line newest_line;
 
 bool __real_payload_parse(
 	const char *text, size_t len, struct payload *out, const char **why);
@@ -125,7 +125,6 @@ int __wrap_payload_next(
 	while (got == 1 && line_is_left_out(out));
 	if (got != 1 || !mutation_on)
 		return got;
-	newest_line = *out;
 	if (mutation_on == MUTATE_ANY_INCARNATION && out->type == LINE_HEAD) {
 		e = known_of(&out->head.entity);
 		if (e && e->head.incarnation.text[0])
@@ -134,19 +133,18 @@ int __wrap_payload_next(
 	return got;
 }
 
-/* The listener asks only for its own row, to compare it with the echo. */
-const struct value *__real_cache_get(
-	struct cache *c, const struct cache_entity *e, enum key_kind kind, const char *key);
-const struct value *__wrap_cache_get(
-	struct cache *c, const struct cache_entity *e, enum key_kind kind, const char *key);
-const struct value *__wrap_cache_get(
-	struct cache *c, const struct cache_entity *e, enum key_kind kind, const char *key)
+/* The listener does that with its own words that come back, and only with them. */
+void __real_cache_restamp(struct cache *c, struct cache_entity *e, enum key_kind kind,
+	const char *key, const struct value *v);
+void __wrap_cache_restamp(struct cache *c, struct cache_entity *e, enum key_kind kind,
+	const char *key, const struct value *v);
+void __wrap_cache_restamp(struct cache *c, struct cache_entity *e, enum key_kind kind,
+	const char *key, const struct value *v)
 {
-	bool in_node = sim_now && sim_now->current;
-
-	if (mutation_on == MUTATE_ECHO_APPLIED && in_node && e->self)
-		return &newest_line.value;
-	return __real_cache_get(c, e, kind, key);
+	if (mutation_on == MUTATE_ECHO_APPLIED)
+		cache_put(c, e, kind, key, v);
+	else
+		__real_cache_restamp(c, e, kind, key, v);
 }
 
 void __real_cache_put(struct cache *c, struct cache_entity *e, enum key_kind kind,
@@ -251,6 +249,17 @@ void __wrap_node_report_lost(struct node *n)
 		node_report_end(n);
 	if (mutation_on != MUTATE_LINK_FOR_EVER)
 		__real_node_report_lost(n);
+}
+
+int __real_announced_pulse(
+	struct announced *list, struct cache *c, struct cache_entity *e);
+int __wrap_announced_pulse(
+	struct announced *list, struct cache *c, struct cache_entity *e);
+int __wrap_announced_pulse(
+	struct announced *list, struct cache *c, struct cache_entity *e)
+{
+	return mutation_on == MUTATE_ANNOUNCED_FOR_EVER ? 0
+													: __real_announced_pulse(list, c, e);
 }
 
 typedef void report_ended(

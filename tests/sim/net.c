@@ -97,9 +97,11 @@ static struct event *send_to_server(
 
 /* ---- opening and closing ---- */
 
+static const char *const role_names[ROLES] = {"main", "reader's", "announcer's"};
+
 static struct line *line_of(struct wire *w)
 {
-	return w->reader ? &w->box->reader : &w->box->main;
+	return &w->box->lines[w->role];
 }
 
 static bool wire_is_current(struct wire *w)
@@ -107,7 +109,7 @@ static bool wire_is_current(struct wire *w)
 	return w->box->gen == w->gen && line_of(w)->wire == w;
 }
 
-static struct wire *wire_open(struct box *b, struct server *s, bool reader)
+static struct wire *wire_open(struct box *b, struct server *s, enum role role)
 {
 	struct sim *sim = b->sim;
 	struct wire *w = mem_alloc(sizeof(*w));
@@ -120,7 +122,7 @@ static struct wire *wire_open(struct box *b, struct server *s, bool reader)
 	w->backend = model_open(s->model);
 	w->box = b;
 	w->gen = b->gen;
-	w->reader = reader;
+	w->role = role;
 	w->client_open = true;
 	w->server_open = true;
 	w->latency_us = 1 + rng_skewed(&sim->net, 50, sim->plan.latency_us);
@@ -177,7 +179,7 @@ static void line_is_lost(struct box *b, struct line *l, const char *reason)
 		client_closes(w);
 	if (l->busy)
 		line_fails(b, l, l->op != DB_CONNECT, "", reason);
-	else if (w && !w->reader)
+	else if (w && w->role == MAIN)
 		events_of(b).lost(b->node, "", reason);
 }
 
@@ -189,8 +191,7 @@ static void closed_arrives(struct sim *sim, struct event *ev)
 	if (!wire_is_current(ev->wire))
 		return;
 	box_turn_begin(b);
-	story("the %s connection is closed by the server",
-		ev->wire->reader ? "reader's" : "main");
+	story("the %s connection is closed by the server", role_names[ev->wire->role]);
 	line_is_lost(b, line_of(ev->wire), "server closed the connection");
 	box_turn_end(b);
 }
@@ -451,7 +452,7 @@ static void listen_late(struct sim *sim, struct event *ev)
 static void run_read(struct sim *sim, struct wire *w, const struct ask *ask)
 {
 	struct rows rows = {w, ask->ticket, -1};
-	struct wire *main_wire = w->box->main.wire;
+	struct wire *main_wire = w->box->lines[MAIN].wire;
 	struct db_result res;
 
 	if (armed_take(w, FAULT_CUT_READ))
@@ -594,10 +595,10 @@ static void said_note(struct box *b, struct ask *a)
 static void request_send(struct wire *w, const struct db_request *req, uint64_t ticket)
 {
 	struct box *b = w->box;
-	int64_t late_us = w->reader ? 3 * w->latency_us : 0;
+	int64_t late_us = w->role == READER ? 3 * w->latency_us : 0;
 	struct event *ev;
 
-	if (!w->reader && req->nitems > 0 && armed_take(w, FAULT_LATE_REQUEST))
+	if (w->role != READER && req->nitems > 0 && armed_take(w, FAULT_LATE_REQUEST))
 		late_us = b->armed_until_us[FAULT_LATE_REQUEST] - b->sim->now_us;
 	if (story_level >= 2)
 		request_tell(req);
@@ -613,7 +614,7 @@ static void request_send(struct wire *w, const struct db_request *req, uint64_t 
 static void unsendable(struct sim *sim, struct event *ev)
 {
 	struct box *b = ev->box;
-	struct line *l = ev->index ? &b->reader : &b->main;
+	struct line *l = &b->lines[ev->index];
 
 	(void)sim;
 	if (!l->busy || l->ticket != ev->ticket)
@@ -626,7 +627,7 @@ static void unsendable(struct sim *sim, struct event *ev)
 static void deadline_passes(struct sim *sim, struct event *ev)
 {
 	struct box *b = ev->box;
-	struct line *l = ev->index ? &b->reader : &b->main;
+	struct line *l = &b->lines[ev->index];
 
 	(void)sim;
 	if (!l->busy || l->ticket != ev->ticket)
@@ -645,7 +646,7 @@ static struct event *line_event(struct box *b, struct line *l, int64_t at_us,
 	ev->box = b;
 	ev->gen = b->gen;
 	ev->ticket = l->ticket;
-	ev->index = l == &b->reader;
+	ev->index = (int)(l - b->lines);
 	return ev;
 }
 
@@ -675,7 +676,7 @@ static bool connect_goes_on(struct box *b)
 		next_us = b->connect_until_us;
 	if (next_us <= sim->now_us)
 		return false;
-	line_event(b, &b->main, next_us, connect_ends);
+	line_event(b, &b->lines[MAIN], next_us, connect_ends);
 	return true;
 }
 
@@ -685,17 +686,17 @@ static void connect_ends(struct sim *sim, struct event *ev)
 	struct server *s = server_find(sim);
 	struct db_result res = {.op = DB_CONNECT, .ok = true, .message = ""};
 
-	if (!b->main.busy || b->main.ticket != ev->ticket)
+	if (!b->lines[MAIN].busy || b->lines[MAIN].ticket != ev->ticket)
 		return;
 	if ((!s || b->apart_until_us > sim->now_us) && connect_goes_on(b))
 		return;
 	box_turn_begin(b);
 	if (!s || b->apart_until_us > sim->now_us) {
-		line_fails(b, &b->main, false, "", "no server can be reached");
+		line_fails(b, &b->lines[MAIN], false, "", "no server can be reached");
 	} else {
-		b->main.wire = wire_open(b, s, false);
+		b->lines[MAIN].wire = wire_open(b, s, MAIN);
 		story("connected to server %d", s->number);
-		line_answers(b, &b->main, &res);
+		line_answers(b, &b->lines[MAIN], &res);
 	}
 	box_turn_end(b);
 }
@@ -706,31 +707,43 @@ static void connect_begin(struct box *b)
 	bool silent = b->apart_until_us > sim->now_us ||
 				  (!server_find(sim) && rng_chance(&sim->net, 30));
 
-	if (b->main.wire)
-		client_closes(b->main.wire);
-	b->main.wire = NULL;
+	if (b->lines[MAIN].wire)
+		client_closes(b->lines[MAIN].wire);
+	b->lines[MAIN].wire = NULL;
 	b->connect_until_us = sim->now_us + (silent ? TIMEOUT_US : 0);
-	line_event(b, &b->main, sim->now_us + 3 * sim->plan.latency_us, connect_ends);
+	line_event(b, &b->lines[MAIN], sim->now_us + 3 * sim->plan.latency_us, connect_ends);
 }
 
 static void submit_read(struct box *b, const struct db_request *req)
 {
-	struct line *l = &b->reader;
+	struct line *l = &b->lines[READER];
 
 	if (l->wire && l->used_us + IDLE_US < b->sim->now_us) {
 		client_closes(l->wire);
 		l->wire = NULL;
 	}
 	if (!l->wire)
-		l->wire = wire_open(b, b->main.wire->server, true);
+		l->wire = wire_open(b, b->lines[MAIN].wire->server, READER);
 	request_send(l->wire, req, l->ticket);
+}
+
+/* The session for announcements is made, for the next time. */
+static void submit_unopened(struct box *b, struct line *l)
+{
+	l->wire = wire_open(b, b->lines[MAIN].wire->server, ANNOUNCER);
+	line_event(b, l, b->sim->now_us, unsendable);
+}
+
+static enum role role_of(enum db_op op)
+{
+	return op == DB_ANNOUNCE ? ANNOUNCER : op_is_read(op) ? READER : MAIN;
 }
 
 static void port_submit(void *arg, const struct db_request *req)
 {
 	struct box *b = arg;
 	struct sim *sim = b->sim;
-	struct line *l = op_is_read(req->op) ? &b->reader : &b->main;
+	struct line *l = &b->lines[role_of(req->op)];
 
 	assert(!l->busy);
 	l->busy = true;
@@ -740,10 +753,12 @@ static void port_submit(void *arg, const struct db_request *req)
 		line_event(b, l, sim->now_us + req->deadline_ms * MS, deadline_passes);
 	if (req->op == DB_CONNECT)
 		connect_begin(b);
-	else if (!b->main.wire)
+	else if (!b->lines[MAIN].wire)
 		line_event(b, l, sim->now_us, unsendable);
-	else if (l == &b->reader)
+	else if (l == &b->lines[READER])
 		submit_read(b, req);
+	else if (!l->wire)
+		submit_unopened(b, l);
 	else
 		request_send(l->wire, req, l->ticket);
 }
@@ -760,10 +775,10 @@ static void port_disconnect(void *arg, const char *reason)
 {
 	struct box *b = arg;
 
-	if (b->main.wire || b->reader.wire)
+	if (b->lines[MAIN].wire || b->lines[READER].wire)
 		story("disconnects: %s", reason);
-	line_drop(&b->main);
-	line_drop(&b->reader);
+	for (int role = 0; role < ROLES; role++)
+		line_drop(&b->lines[role]);
 }
 
 struct db_port net_port(struct box *b)
@@ -775,21 +790,21 @@ struct db_port net_port(struct box *b)
 
 void net_drop(struct box *b, bool reset)
 {
-	struct line *lines[] = {&b->main, &b->reader};
+	for (int role = 0; role < ROLES; role++) {
+		struct line *l = &b->lines[role];
 
-	for (int i = 0; i < 2; i++) {
-		if (lines[i]->wire && reset)
-			client_closes(lines[i]->wire);
-		else if (lines[i]->wire)
-			wire_is_silent(lines[i]->wire);
-		lines[i]->wire = NULL;
-		lines[i]->busy = false;
+		if (l->wire && reset)
+			client_closes(l->wire);
+		else if (l->wire)
+			wire_is_silent(l->wire);
+		l->wire = NULL;
+		l->busy = false;
 	}
 }
 
-void net_cut(struct box *b, bool reader)
+void net_cut(struct box *b, enum role role)
 {
-	struct line *l = reader ? &b->reader : &b->main;
+	struct line *l = &b->lines[role];
 
 	if (l->wire)
 		server_closes(l->wire);

@@ -129,6 +129,7 @@ static void plan_ticker(struct plan *plan, struct rng *r)
 	plan->deliveries = rng_skewed(r, 1, 100);
 	plan->period_ms = (int)rng_skewed(r, 10, 400);
 	plan->publishes_us = rng_chance(r, 40) ? 0 : rng_between(r, 1, 100) * MS;
+	plan->announce = rng_chance(r, 70);
 	plan->older = rng_chance(r, 25) ? 1u << rng_below(r, plan->boxes) : 0;
 }
 

@@ -64,6 +64,9 @@ struct server {
 	int64_t down_since_us, up_since_us;
 };
 
+/* A node's connections. */
+enum role { MAIN, READER, ANNOUNCER, ROLES };
+
 /* One connection: a process at one end, a backend at the other. */
 struct wire {
 	struct wire *next;
@@ -72,7 +75,7 @@ struct wire {
 	struct model_session *backend;
 	struct box *box;
 	int gen;
-	bool reader;
+	enum role role;
 	bool client_open, server_open;
 	bool silent; /* nothing gets through any more */
 	int64_t latency_us;
@@ -166,6 +169,7 @@ struct plan {
 	int notify_mode;      /* how changes are told: 0 auto, 1 direct, 2 ticker */
 	int64_t deliveries;   /* a second: more, and auto takes the ticker */
 	int period_ms;        /* of the ticker */
+	bool announce;        /* nodes tell ahead what they publish */
 	unsigned older;       /* a bit for the box whose node reads no packs */
 	int64_t publishes_us; /* so long a publish may take from its begin to its commit */
 	bool statics;
@@ -244,7 +248,7 @@ struct box {
 	int64_t mono_us; /* its clock, less ours */
 	int64_t paused_until_us, apart_until_us;
 	int64_t connect_until_us; /* then an attempt to connect is given up */
-	struct line main, reader;
+	struct line lines[ROLES];
 	struct ack acks[MOST_ACKS];
 	bool cloned;
 	struct uuid clone_of; /* the run that its process believes to be; "": a new one */
@@ -342,8 +346,8 @@ const char *key_name(enum key_kind kind, int key);
 
 /* net.c */
 struct db_port net_port(struct box *b);
-void net_drop(struct box *b, bool reset); /* both ends; of a process that died */
-void net_cut(struct box *b, bool reader); /* now, both ends notice */
+void net_drop(struct box *b, bool reset);    /* both ends; of a process that died */
+void net_cut(struct box *b, enum role role); /* now, both ends notice */
 void net_server_down(struct sim *sim, struct server *s);
 void net_server_flush(struct sim *sim, struct server *s);
 void net_apart(struct box *b); /* apart_until_us was set */
@@ -432,7 +436,8 @@ enum {
 	MUTATE_REPORT_BEFORE_ROWS,
 	MUTATE_CUT_SWEEPS,
 	MUTATE_END_KEEPS,
-	MUTATE_LINK_FOR_EVER
+	MUTATE_LINK_FOR_EVER,
+	MUTATE_ANNOUNCED_FOR_EVER
 };
 
 #endif

@@ -41,7 +41,8 @@ const char *node_counter_name(enum node_counter c)
 	static const char *const names[NODE_COUNTERS] = {"publishes", "rows_sent", "payloads",
 		"payloads_bad", "older", "gaps", "pulls", "reloads", "snapshots", "audits",
 		"audits_bad", "keys_refused", "fenced", "connects", "rewinds", "pulses",
-		"coordinator_changes", "refusals", "relays", "relayed"};
+		"coordinator_changes", "refusals", "relays", "relayed", "announced",
+		"taken_back"};
 
 	return names[c];
 }

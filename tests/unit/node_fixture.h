@@ -34,6 +34,7 @@ struct peer {
 
 static struct world *db;
 static struct peer peers[NODES];
+static bool announce; /* nodes that begin from now on do */
 
 /* ---- the world ---- */
 
@@ -77,7 +78,7 @@ static inline struct peer *begin_as(int i, int id, const char *host, int pid)
 {
 	static const struct node_callbacks cb = {on_changed, on_phase, on_rearm, on_left};
 	struct peer *p = &peers[i];
-	struct node_config cfg = {.stale_after_ms = 60000};
+	struct node_config cfg = {.stale_after_ms = 60000, .announce = announce};
 	struct db_events events;
 	struct db_port port;
 
@@ -124,6 +125,7 @@ static inline int world_end(void **arg)
 	(void)arg;
 	for (int i = 0; i < NODES; i++)
 		stop(&peers[i]);
+	announce = false;
 	world_free(db);
 	return 0;
 }

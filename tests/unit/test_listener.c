@@ -1592,6 +1592,138 @@ static void policies_that_are_not_understood(void **arg)
 	buf_clear(&text);
 }
 
+/* ---- announcements ---- */
+
+static void announced(
+	const char *who, const char *inc, int64_t from, int64_t until, const char *lines)
+{
+	struct buf b = {0};
+
+	buf_addf(&b, "1\tA\t1\t%s\t%s\t%lld\t%lld\t1000000\n%s", who, inc, (long long)from,
+		(long long)until, lines);
+	notify(buf_str(&b));
+	buf_clear(&b);
+}
+
+static void announced_and_written(void **arg)
+{
+	(void)arg;
+	load();
+	announced(A, I1, 10, 10, "D\t6\t-\t0\tx\nD\t3\t-\t0\tz\n");
+	assert_int_equal(state_by(A, "x"), STATE_RINGING);
+	assert_int_equal(state_by(A, "z"), STATE_BUSY);
+	assert_int_equal(entity(A)->head.seq, 10);
+	change(A, I1, 10, "D\t6\t-\t0\tx\n");
+	for (int i = 0; i < 10; i++)
+		pulse_of(10 + i, "");
+	assert_int_equal(state_by(A, "x"), STATE_RINGING);
+	assert_int_equal(state_by(A, "z"), -1); /* that one was not written */
+	assert_int_equal(counts().taken_back, 1);
+	assert_true(wants_nothing());
+}
+
+static void announced_and_never_written(void **arg)
+{
+	int was;
+
+	(void)arg;
+	load();
+	was = state_by(A, "x");
+	assert_int_not_equal(was, -1);
+	announced(A, I1, 10, 10, "D\t6\t-\t0\tx\n");
+	announced(A, I1, 10, 10, "D\t8\t-\t0\tx\n"); /* said anew meanwhile */
+	for (int i = 0; i < 5; i++)
+		pulse_of(10 + i, "");
+	assert_int_equal(state_by(A, "x"), STATE_ONHOLD);
+	pulse_of(20, "");
+	assert_int_equal(state_by(A, "x"), was);
+	assert_int_equal(counts().taken_back, 1);
+}
+
+/* The word that is written differs: a removal too. */
+static void announced_and_written_otherwise(void **arg)
+{
+	(void)arg;
+	load();
+	announced(A, I1, 10, 10, "D\t6\t-\t0\tx\nD\t6\t-\t0\tz\n");
+	change(A, I1, 10, "d\t0\tx\nD\t2\t-\t0\tz\n");
+	assert_int_equal(state_by(A, "x"), -1);
+	assert_int_equal(state_by(A, "z"), STATE_INUSE);
+	for (int i = 0; i < 10; i++)
+		pulse_of(10 + i, "");
+	assert_int_equal(state_by(A, "x"), -1);
+	assert_int_equal(counts().taken_back, 0);
+}
+
+/* Only what continues what is known here: nothing that comes late, or early. */
+static void announced_out_of_place(void **arg)
+{
+	int was;
+
+	(void)arg;
+	load();
+	was = state_by(A, "x");
+	announced(A, I2, 10, 10, "D\t6\t-\t0\tx\n");
+	announced(A, I1, 8, 9, "D\t6\t-\t0\tx\n");
+	announced(A, I1, 11, 12, "D\t6\t-\t0\tx\n");
+	announced(B, I1, 1, 1, "D\t6\t-\t0\tx\n");
+	announced(SELF, I1, 0, 9, "D\t6\t-\t0\tx\n");
+	assert_int_equal(state_by(A, "x"), was);
+	assert_int_equal(state_by(SELF, "x"), -1);
+	notify("1\tP\t1\t" B "\t" I1 "\t30\t3000000\n"); /* two seconds behind it */
+	announced(A, I1, 10, 10, "D\t6\t-\t0\tx\n");
+	assert_int_equal(state_by(A, "x"), was);
+	change(A, I1, 13, "D\t6\t-\t0\tx\n"); /* a gap: its rows are to be read */
+	announced(A, I1, 10, 10, "D\t8\t-\t0\tx\n");
+	assert_int_equal(state_by(A, "x"), was);
+}
+
+static void announced_nonsense(void **arg)
+{
+	(void)arg;
+	load();
+	announced(A, I1, 10, 10, "M\t0\t1\t0\t-\t0\t1\td\n");
+	announced(A, I1, 10, 10, "d\t0\tx\n");
+	announced(A, I1, 10, 10, "D\t99\t-\t0\tx\n");
+	announced(A, I1, 10, 10, "");
+	assert_int_equal(counts().bad, 3);
+	for (int i = 0; i < 40; i++) { /* more than anybody announces: no more than 16 */
+		char line[40];
+
+		snprintf(line, sizeof(line), "D\t6\t-\t0\tmany%d\n", i);
+		announced(A, I1, 10, 10, line);
+	}
+	assert_int_equal(state_by(A, "many15"), STATE_RINGING);
+	assert_int_equal(state_by(A, "many16"), -1);
+	for (int i = 0; i < 6; i++)
+		pulse_of(10 + i, "");
+	assert_int_equal(counts().taken_back, 16);
+}
+
+/* While something is announced the rows are not the database's: no audit. Rows that are
+ * read end it. */
+static void announced_audit_and_rows(void **arg)
+{
+	(void)arg;
+	load();
+	announced(A, I1, 10, 10, "D\t6\t-\t0\tz\n");
+	pulse_of(10, "A\t" A "\t" I1 "\t10\ta\t7\t0000000000000001\n");
+	assert_true(wants_nothing());
+	listener_disconnected(l);
+	listener_connected(l, false);
+	assert_true(wants(DB_READ_HEADS, NULL));
+	read_text("H\t" A "\t" I2 "\t12\ta\n");
+	done();
+	assert_true(wants(DB_READ_ROWS, A));
+	rows(A, I2, 12, "D\t2\t-\t0\tx\n");
+	done();
+	assert_int_equal(state_by(A, "z"), -1);
+	assert_int_equal(state_by(A, "x"), STATE_INUSE);
+	for (int i = 0; i < 8; i++)
+		pulse_of(20 + i, "");
+	assert_int_equal(counts().taken_back, 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -1660,6 +1792,12 @@ int main(void)
 		T(the_pulse_heals),
 		T(policies_after_a_reconnect),
 		T(policies_that_are_not_understood),
+		T(announced_and_written),
+		T(announced_and_never_written),
+		T(announced_and_written_otherwise),
+		T(announced_out_of_place),
+		T(announced_nonsense),
+		T(announced_audit_and_rows),
 	};
 
 	log_open(LOG_TO_FILE, "/dev/null"); /* what is logged here is expected */

@@ -180,6 +180,7 @@ static void cut_at_each_request(void **arg)
 			continue; /* only who is asked to: tests/flow/policies.t, ticker.t */
 		for (int when = 0; when < 2; when++) {
 			world_begin(NULL);
+			announce = true;
 			begin(0);
 			port_cut(peers[0].port, (enum db_op)op, (enum port_cut)when);
 			run_s(0.01);
@@ -207,6 +208,106 @@ static void cut_at_each_request(void **arg)
 			world_end(NULL);
 		}
 	}
+}
+
+/* One step of the world at a time, until the other node shows it. */
+static void until_shown(const struct peer *p, const char *device, enum device_state s)
+{
+	for (int i = 0; node_device_state(p->node, device) != s; i++) {
+		assert_true(i < 1000);
+		assert_true(world_step(db, before));
+	}
+}
+
+static void announcers(void)
+{
+	announce = true;
+	begin_two();
+	say(&peers[0], "warm", STATE_BUSY); /* the first one finds no session for it */
+	run_s(2);
+}
+
+static void shown_before_it_is_written(void **arg)
+{
+	(void)arg;
+	announcers();
+	world_refuse(db, "55P03", 1000);
+	say(&peers[0], "A", STATE_INUSE);
+	until_shown(&peers[1], "A", STATE_INUSE);
+	assert_int_equal(world_rows(db, &peers[0].id), 1);
+	world_refuse(db, "", 0);
+	run_s(10);
+	expect_state(&peers[1], "A", STATE_INUSE);
+	assert_int_equal(world_rows(db, &peers[0].id), 2);
+	assert_true(status(&peers[0]).counters[COUNT_ANNOUNCED] > 0);
+	assert_int_equal(status(&peers[1]).counters[COUNT_TAKEN_BACK], 0);
+	expect_agreement();
+}
+
+static void taken_back_when_it_is_not_written(void **arg)
+{
+	(void)arg;
+	announcers();
+	world_dislike(db, "A");
+	say(&peers[0], "A", STATE_INUSE);
+	until_shown(&peers[1], "A", STATE_INUSE);
+	run_s(5);
+	expect_state(&peers[1], "A", STATE_INVALID);
+	assert_int_equal(status(&peers[1]).counters[COUNT_TAKEN_BACK], 1);
+}
+
+/* What was announced is said no more before it is sent: the database must say so. */
+static void unsaid_before_it_is_written(void **arg)
+{
+	(void)arg;
+	announcers();
+	world_refuse(db, "55P03", 1);
+	say(&peers[0], "A", STATE_INUSE);
+	say(&peers[0], "B", STATE_INUSE);
+	until_shown(&peers[1], "A", STATE_INUSE);
+	unsay(&peers[0], "A");
+	say(&peers[0], "B", STATE_BUSY);
+	run_s(0.5);
+	expect_state(&peers[1], "A", STATE_INVALID);
+	expect_state(&peers[1], "B", STATE_BUSY);
+	assert_int_equal(status(&peers[1]).counters[COUNT_TAKEN_BACK], 0);
+	expect_agreement();
+}
+
+/* A toggle's time is the database's, and what is local is nobody else's. */
+static void not_announced(void **arg)
+{
+	int64_t before_us;
+
+	(void)arg;
+	announcers();
+	before_us = status(&peers[0]).counters[COUNT_ANNOUNCED];
+	model_policy(world_model(db), KEY_DEVICE, "t*", POLICY_LATEST);
+	model_policy(world_model(db), KEY_DEVICE, "l*", POLICY_LOCAL);
+	run_s(2);
+	say(&peers[0], "t", STATE_INUSE);
+	say(&peers[0], "l", STATE_INUSE);
+	say_box(&peers[0], "1@d", 2);
+	run_s(1);
+	assert_int_equal(status(&peers[0]).counters[COUNT_ANNOUNCED], before_us);
+	expect_state(&peers[1], "t", STATE_INUSE);
+	for (int i = 0; i < 20; i++) { /* so much goes with one publish */
+		char device[16];
+
+		snprintf(device, sizeof(device), "many%d", i);
+		struct value v = {.state = STATE_INUSE, .held = true};
+		node_now(peers[0].node, world_now(db));
+		node_set(peers[0].node, KEY_DEVICE, device, &v);
+	}
+	run_s(1);
+	assert_true(status(&peers[0]).counters[COUNT_ANNOUNCED] <= before_us + 1);
+	node_reconfigure(
+		peers[0].node, (bool[]){true, true}, (bool[]){true, true}, 60000, false);
+	before_us = status(&peers[0]).counters[COUNT_ANNOUNCED];
+	say(&peers[0], "A", STATE_INUSE);
+	run_s(1);
+	assert_int_equal(status(&peers[0]).counters[COUNT_ANNOUNCED], before_us);
+	expect_state(&peers[1], "A", STATE_INUSE);
 }
 
 static void lost_notifications_are_found_by_the_pulse(void **arg)
@@ -533,9 +634,11 @@ static void an_adopted_mailbox_stays_old(void **arg)
 	run_s(3);
 	say(&peers[0], "x", STATE_BUSY);
 	run_s(1);
-	node_reconfigure(peers[0].node, (bool[]){true, false}, (bool[]){true, true}, 60000);
+	node_reconfigure(
+		peers[0].node, (bool[]){true, false}, (bool[]){true, true}, 60000, false);
 	run_s(1);
-	node_reconfigure(peers[0].node, (bool[]){true, true}, (bool[]){true, true}, 60000);
+	node_reconfigure(
+		peers[0].node, (bool[]){true, true}, (bool[]){true, true}, 60000, false);
 	run_s(1);
 	for (int i = 0; i < 2; i++) {
 		cache_sum(node_cache(peers[i].node), KEY_MAILBOX, "1@d", &sum);
@@ -550,15 +653,19 @@ static void subscribing_and_publishing(void **arg)
 	begin_two();
 	say(&peers[0], "A", STATE_BUSY);
 	run_s(0.2);
-	node_reconfigure(peers[1].node, (bool[]){true, true}, (bool[]){false, true}, 60000);
+	node_reconfigure(
+		peers[1].node, (bool[]){true, true}, (bool[]){false, true}, 60000, false);
 	expect_state(&peers[1], "A", STATE_INVALID);
-	node_reconfigure(peers[1].node, (bool[]){true, true}, (bool[]){true, true}, 60000);
+	node_reconfigure(
+		peers[1].node, (bool[]){true, true}, (bool[]){true, true}, 60000, false);
 	expect_state(&peers[1], "A", STATE_BUSY);
-	node_reconfigure(peers[0].node, (bool[]){false, true}, (bool[]){true, true}, 60000);
+	node_reconfigure(
+		peers[0].node, (bool[]){false, true}, (bool[]){true, true}, 60000, false);
 	run_s(0.2);
 	expect_state(&peers[1], "A", STATE_INVALID);
 	expect_state(&peers[0], "A", STATE_BUSY);
-	node_reconfigure(peers[0].node, (bool[]){true, true}, (bool[]){true, true}, 60000);
+	node_reconfigure(
+		peers[0].node, (bool[]){true, true}, (bool[]){true, true}, 60000, false);
 	run_s(0.2);
 	expect_state(&peers[1], "A", STATE_BUSY);
 }
@@ -799,6 +906,10 @@ int main(void)
 		T(tries_often_enough),
 		T(goes_on_and_delivers_afterwards),
 		T(stale_after),
+		T(shown_before_it_is_written),
+		T(taken_back_when_it_is_not_written),
+		T(unsaid_before_it_is_written),
+		T(not_announced),
 		T(stale_after_a_loss_while_resuming),
 		T(not_there_at_the_start),
 		cmocka_unit_test(cut_at_each_request),

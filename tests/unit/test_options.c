@@ -85,6 +85,7 @@ static void test_defaults(void **state)
 	assert_int_equal(o->verbose, 3);
 	assert_int_equal(o->lease_ms, 10000);
 	assert_int_equal(o->stale_after_ms, 60000);
+	assert_true(o->announce);
 	assert_string_equal(o->conninfo, "dbname=x");
 	assert_null(o->channels);
 	options_free(o);
@@ -201,6 +202,25 @@ static void test_ranges(void **state)
 		"seconds\n");
 	assert_error(ID "system_name =\n" DB,
 		"/etc/x/p.conf:3: system_name = : it is empty; legal: 1 to 255 bytes of UTF-8\n");
+	assert_error(ID "announce = maybe\n" DB,
+		"/etc/x/p.conf:3: announce = maybe: neither yes nor no; legal: yes or no\n");
+	assert_error(ID "announce =\n" DB,
+		"/etc/x/p.conf:3: announce = : neither yes nor no; legal: yes or no\n");
+}
+
+static void test_yes_and_no(void **state)
+{
+	static const char *const words[] = {"no", "yes", "Off", "ON", "false", "True"};
+
+	(void)state;
+	for (int i = 0; i < 6; i++) {
+		char *text = mem_printf(ID "announce = %s\n" DB, words[i]);
+		struct options *o = parse_good(text);
+
+		assert_int_equal(o->announce, i % 2);
+		options_free(o);
+		free(text);
+	}
 }
 
 static void test_unknown_options(void **state)
@@ -211,7 +231,7 @@ static void test_unknown_options(void **state)
 		"legal: "
 		"entity_id, system_name, run_directory, socket, link_socket, link_group, "
 		"dialplan, log_file, debug, verbose, "
-		"lease, stale_after\n"
+		"lease, stale_after, announce\n"
 		"/etc/x/p.conf:6: unknown option 'host' in [postgresql]; legal: conninfo\n"
 		"/etc/x/p.conf:9: unknown option 'publish' in [mwi]; legal: type, publish_event, "
 		"subscribe_event\n");
@@ -478,7 +498,7 @@ static void test_diff(void **state)
 	(void)state;
 	assert_diff(ID DB, ID DB, "");
 	assert_diff(ID DB,
-		ID "debug=1\nverbose=1\nstale_after=5\ndialplan=/x\n" DB
+		ID "debug=1\nverbose=1\nstale_after=5\nannounce=no\ndialplan=/x\n" DB
 		   "[c]\ntype=event_channel\npublish_event=mwi\n",
 		"");
 	assert_diff(ID DB,
@@ -585,6 +605,7 @@ int main(void)
 		cmocka_unit_test(test_given_twice),
 		cmocka_unit_test(test_bad_values),
 		cmocka_unit_test(test_ranges),
+		cmocka_unit_test(test_yes_and_no),
 		cmocka_unit_test(test_unknown_options),
 		cmocka_unit_test(test_unknown_sections),
 		cmocka_unit_test(test_conninfo),

@@ -51,6 +51,92 @@ static void deliver(struct outbox *o, int64_t seq)
 		outbox_acked(o, seq);
 }
 
+static size_t announce(struct outbox *o, size_t max)
+{
+	memset(items, 0, sizeof(items));
+	nitems = outbox_announce(o, items, max, 100);
+	return nitems;
+}
+
+static void told_ahead(void **arg)
+{
+	struct outbox *o = outbox_new();
+	struct value box = {.fresh = 1, .held = true};
+
+	(void)arg;
+	assert_int_equal(announce(o, 8), 0);
+	say(o, "A", STATE_INUSE, 10);
+	say(o, "B", STATE_BUSY, 20);
+	outbox_set(o, KEY_MAILBOX, "1@d", &box, 20);
+	assert_int_equal(announce(o, 2), 0); /* three wait */
+	assert_int_equal(announce(o, 3), 2);
+	expect(0, "A", STATE_INUSE, false);
+	expect(1, "B", STATE_BUSY, false);
+	assert_int_equal(items[0].age_us, 90);
+	assert_int_equal(announce(o, 8), 0); /* once */
+	say(o, "A", STATE_RINGING, 30);
+	assert_int_equal(announce(o, 8), 1);
+	expect(0, "A", STATE_RINGING, false);
+	assert_int_equal(take(o, 100), 3);
+	say(o, "B", STATE_INUSE, 40);
+	assert_int_equal(
+		announce(o, 8), 0); /* in flight: the older word may come behind it */
+	outbox_acked(o, 1);
+	assert_int_equal(announce(o, 8), 1);
+	expect(0, "B", STATE_INUSE, false);
+	deliver(o, 2);
+	outbox_remove(o, KEY_DEVICE, "B", 50);
+	assert_int_equal(announce(o, 8), 0);
+	outbox_free(o);
+}
+
+/* It was never sent, but others have it: the removal goes out, and is told. */
+static void told_ahead_and_unsaid(void **arg)
+{
+	struct outbox *o = outbox_new();
+
+	(void)arg;
+	outbox_compare_begin(o, true);
+	outbox_compare_end(o);
+	say(o, "A", STATE_INUSE, 10);
+	assert_int_equal(announce(o, 8), 1);
+	outbox_remove(o, KEY_DEVICE, "A", 20);
+	assert_int_equal(take(o, 100), 1);
+	expect(0, "A", 0, true);
+	assert_false(force);
+	outbox_doubt(o); /* there was no row */
+	outbox_acked(o, 1);
+	assert_int_equal(take(o, 100), 1);
+	expect(0, "A", 0, true);
+	assert_true(force);
+	outbox_acked(o, 2);
+	assert_int_equal(take(o, 100), 0);
+	outbox_free(o);
+}
+
+static void not_told_ahead(void **arg)
+{
+	struct outbox *o = outbox_new();
+	struct policies *p = policies_new();
+
+	(void)arg;
+	policies_add(p, KEY_DEVICE, "t*", POLICY_LATEST);
+	policies_add(p, KEY_DEVICE, "l*", POLICY_LOCAL);
+	outbox_set_policies(o, p);
+	say(o, "toggle", STATE_INUSE, 10);
+	say(o, "local", STATE_INUSE, 10);
+	assert_int_equal(announce(o, 8), 0);
+	say(o, "A", STATE_INUSE, 10);
+	outbox_set_published(o, KEY_DEVICE, false, 20);
+	assert_int_equal(announce(o, 8), 0);
+	outbox_set_published(o, KEY_DEVICE, true, 20);
+	deliver(o, 5);
+	assert_true(outbox_rewind(o, 4));
+	assert_int_equal(announce(o, 8), 0); /* said again by force, it is no news */
+	outbox_free(o);
+	policies_free(p);
+}
+
 static void newest_value_of_a_key(void **arg)
 {
 	struct outbox *o = outbox_new();
@@ -948,6 +1034,9 @@ static void adopted_and_local(void **arg)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(told_ahead),
+		cmocka_unit_test(told_ahead_and_unsaid),
+		cmocka_unit_test(not_told_ahead),
 		cmocka_unit_test(newest_value_of_a_key),
 		cmocka_unit_test(said_anew_in_flight),
 		cmocka_unit_test(removed_in_flight),

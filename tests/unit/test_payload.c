@@ -179,6 +179,12 @@ static void the_other_headers(void **arg)
 	assert_int_equal(s.p.type, PAYLOAD_GONE);
 	assert_int_equal(s.p.head.seq, 12);
 	free(s.text);
+	s = accept("1\tA\t1\t" E1 "\t" I1 "\t12\t13\t5\nD\t2\t-\t1\tx\n");
+	assert_int_equal(s.p.type, PAYLOAD_ANNOUNCED);
+	assert_int_equal(s.p.from_seq, 12);
+	assert_int_equal(s.p.head.seq, 13);
+	assert_int_equal(s.p.clock_us, 5);
+	free(s.text);
 	s = accept("1\tT\t1\t" E1 "\t" I1 "\t5\nE\tnode\tx\ty\t1\tv\t0\n");
 	assert_int_equal(s.p.type, PAYLOAD_TWIN);
 	assert_int_equal(s.p.clock_us, 5);
@@ -220,6 +226,7 @@ static const char *const headers[] = {
 	"1\tX\t1\t" E1 "\t" I1 "\t12\t5\n",
 	"1\tT\t1\t" E1 "\t" I1 "\t5\n",
 	"1\tV\t1\t77\t5\n",
+	"1\tA\t1\t" E1 "\t" I1 "\t41\t42\t5\n",
 };
 #define HEADERS (sizeof(headers) / sizeof(headers[0]))
 
@@ -277,6 +284,7 @@ static void versions_types_and_ranges(void **arg)
 	refuse("1\tC\t1\t" E1 "\t" I1 "\t41\t42\t0\t1\ta\t-\t0\t5\n");
 	refuse("1\tC\t1\t" E1 "\t" I1 "\t43\t42\t1\t1\ta\t-\t0\t5\n");
 	refuse("1\tC\t1\t" E1 "\t" I1 "\t41\t42\t1\t1000001\ta\t-\t0\t5\n");
+	refuse("1\tA\t1\t" E1 "\t" I1 "\t43\t42\t5\n");
 	/* flags */
 	refuse("1\tC\t1\t" E1 "\t" I1 "\t41\t42\t1\t1\tx\t-\t0\t5\n");
 	refuse("1\tC\t1\t" E1 "\t" I1 "\t41\t42\t1\t1\tax\t-\t0\t5\n");

@@ -83,6 +83,38 @@ static void test_lease_calls(void **state)
 		"resume(02:00:00:00:00:01, " U1 ", 9223372036854775807, server1, h, 42, b)");
 }
 
+static void test_announce(void **state)
+{
+	struct db_request req = request(DB_ANNOUNCE);
+	const struct batch_item items[] = {
+		{KEY_DEVICE, "PJSIP/1", false, {.state = STATE_RINGING}, 7},
+		{KEY_DEVICE, "Custom:x", false, {.state = STATE_BUSY, .held = true}, 0}};
+	struct pgcall call;
+	char channel[64];
+
+	(void)state;
+	req.channel = "pgdevstate_0123";
+	req.site = 1;
+	req.seq = 41;
+	req.until_seq = 42;
+	req.clock_us = 1700000000000000;
+	req.items = items;
+	req.nitems = 2;
+	pgcall_encode(&req, &call);
+	assert_true(call.prepare);
+	assert_int_equal(call.nparams, 2);
+	assert_string_equal(call.params[0], "A_pgdevstate_0123");
+	assert_string_equal(call.params[1],
+		"1\tA\t1\t02:00:00:00:00:01\t" U1 "\t41\t42\t1700000000000000\n"
+		"D\t6\t-\t7\tPJSIP/1\nD\t3\th\t0\tCustom:x\n");
+	pgcall_clear(&call);
+	/* a name of 63 bytes is cut, and still no site's: those begin with a small letter */
+	pgcall_announce_channel(
+		"p23456789012345678901234567890123456789012345678901234567890123", channel);
+	assert_int_equal(strlen(channel), 63);
+	assert_memory_equal(channel, "A_p2345", 7);
+}
+
 static void test_other_calls(void **state)
 {
 	struct db_request req = request(DB_LEAVE);
@@ -431,6 +463,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lease_calls),
 		cmocka_unit_test(test_other_calls),
+		cmocka_unit_test(test_announce),
 		cmocka_unit_test(test_a_beat),
 		cmocka_unit_test(test_publish),
 		cmocka_unit_test(test_publish_device),

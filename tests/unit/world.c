@@ -7,6 +7,7 @@
 #define DATABASE_US INT64_C(1700000000000000) /* its clock at 0 */
 #define CHUNK_BYTES 150                       /* small, so that there are chunks */
 #define MOST_PORTS  15
+#define CHOICES     5 /* of what a port can do next */
 
 /* A request, a copy; then its answer. */
 struct w_ask {
@@ -26,7 +27,7 @@ struct port {
 	struct model_session *session; /* NULL: none */
 	bool frozen, dead;
 	bool told_lost; /* lost() is to be called */
-	struct w_ask main, reader;
+	struct w_ask main, reader, announcer;
 	bool cut;
 	enum db_op cut_op;
 	enum port_cut cut_when;
@@ -96,6 +97,7 @@ void port_break(struct port *p)
 	p->told_lost = !p->main.there;
 	ask_lose(&p->main);
 	ask_lose(&p->reader);
+	ask_lose(&p->announcer);
 }
 
 static void port_disconnect(void *arg, const char *reason)
@@ -107,6 +109,7 @@ static void port_disconnect(void *arg, const char *reason)
 	p->told_lost = false;
 	ask_clear(&p->main);
 	ask_clear(&p->reader);
+	ask_clear(&p->announcer);
 }
 
 static bool op_reads(enum db_op op)
@@ -115,10 +118,17 @@ static bool op_reads(enum db_op op)
 		   op == DB_READ_POLICIES;
 }
 
+static struct w_ask *ask_of(struct port *p, enum db_op op)
+{
+	if (op == DB_ANNOUNCE)
+		return &p->announcer;
+	return op_reads(op) ? &p->reader : &p->main;
+}
+
 static void port_submit(void *arg, const struct db_request *req)
 {
 	struct port *p = arg;
-	struct w_ask *a = op_reads(req->op) ? &p->reader : &p->main;
+	struct w_ask *a = ask_of(p, req->op);
 
 	assert(!a->there);
 	a->there = true;
@@ -232,8 +242,8 @@ static void deliver_lost(struct port *p)
 	p->events.lost(p->events.arg, "57P01", "it was terminated");
 }
 
-/* What a port can do next, one of up to four things. */
-static int choices(struct port *p, int out[4])
+/* What a port can do next. */
+static int choices(struct port *p, int out[CHOICES])
 {
 	int n = 0;
 
@@ -249,12 +259,14 @@ static int choices(struct port *p, int out[4])
 		out[n++] = 2;
 	if (p->told_lost)
 		out[n++] = 3;
+	if (p->announcer.there)
+		out[n++] = 4;
 	return n;
 }
 
 static void port_step(struct port *p, int what)
 {
-	struct w_ask *a = what == 0 ? &p->main : &p->reader;
+	struct w_ask *a = what == 0 ? &p->main : what == 1 ? &p->reader : &p->announcer;
 
 	if (what == 2)
 		deliver_note(p);
@@ -268,13 +280,13 @@ static void port_step(struct port *p, int what)
 
 bool world_step(struct world *w, void (*before)(void *node, int64_t now_us))
 {
-	struct port *ports[4 * MOST_PORTS];
-	int whats[4 * MOST_PORTS], n = 0, at;
+	struct port *ports[CHOICES * MOST_PORTS];
+	int whats[CHOICES * MOST_PORTS], n = 0, at;
 
 	for (struct port *p = w->ports; p; p = p->next) {
-		int mine[4], k = choices(p, mine);
+		int mine[CHOICES], k = choices(p, mine);
 
-		assert(n + k <= 4 * MOST_PORTS);
+		assert(n + k <= CHOICES * MOST_PORTS);
 		for (int i = 0; i < k; i++, n++) {
 			ports[n] = p;
 			whats[n] = mine[i];
