@@ -189,6 +189,8 @@ select is(pg_temp.state(), 'INUSE', '... the others'' last word');
 select is(pg_temp.pressed('b', 1), '1 NOT_INUSE', 'b presses');
 select is(pg_temp.pressed('a', 2), '1 INUSE', '... then a');
 select clock_timestamp() as between_them \gset
+-- ages are told when a call begins, so that what is said comes out later by as much as it takes
+select pg_sleep(0.5) \g /dev/null
 select is(pgdevstate.set_device_state('Custom:t', 'BUSY'), 1, '... then SQL');
 select is(pg_temp.pressed('b', 1, clock_timestamp() - :'between_them'), '1 BUSY', 'b''s second press was before SQL''s: told, and not in force');
 select is(pg_temp.pressed('b', 1, clock_timestamp() - :'between_them'), '0 BUSY', '... once');
@@ -197,11 +199,11 @@ select is(pg_temp.state(), 'NOT_INUSE', '... and b''s press was the last');
 select is(pg_temp.pressed('a', 2), '1 INUSE', 'a again');
 
 -- a batch of both kinds, a key twice, removals
-select is(pg_temp.say('a', '{Custom:t,PJSIP/1,Custom:u,Custom:t,Custom:v,Custom:v,PJSIP/2}', '{1,2,3,6,2,-1,6}', p_held => true), '8 4', 'toggles and others in one batch');
+select is(pg_temp.say('a', '{Custom:t,PJSIP/1,Custom:u,Custom:t,Custom:v,Custom:v,PJSIP/2}', '{1,2,3,6,2,-1,6}', p_held => true), '10 4', 'toggles and others in one batch');
 select is(pg_temp.rows($$select device, state, policy from pgdevstate.device order by device collate "C"$$),
 	e'(Custom:t,RINGING,latest)\n(Custom:u,BUSY,latest)\n(PJSIP/1,INUSE,aggregate)\n(PJSIP/2,RINGING,aggregate)', '... the last of a key');
-select is(pg_temp.told('a'), e'7 8 1/1 a\nD\t6\th\tage\tCustom:t\nD\t3\th\tage\tCustom:u\nD\t2\th\tage\tPJSIP/1\nD\t6\th\tage\tPJSIP/2\n', '... told as one change');
-select is(pg_temp.say('a', '{Custom:u,PJSIP/2}', '{-1,-1}', p_held => true), '9 2', 'removed');
+select is(pg_temp.told('a'), e'9 10 1/1 a\nD\t6\th\tage\tCustom:t\nD\t3\th\tage\tCustom:u\nD\t2\th\tage\tPJSIP/1\nD\t6\th\tage\tPJSIP/2\n', '... told as one change');
+select is(pg_temp.say('a', '{Custom:u,PJSIP/2}', '{-1,-1}', p_held => true), '11 2', 'removed');
 select throws_ok($$select pg_temp.say('a', '{Custom:t,Custom:u}', '{1,9}')$$, 'PD004', null, 'an illegal one in the batch: nothing is written');
 select is(pg_temp.state(), 'RINGING', '...');
 select throws_ok($$select pgdevstate.publish(n.id, n.incarnation, n.session, '{Custom:t}', '{1,2}', '{t}', '{0}', '{}', '{}', '{}', '{}', '{}', '{}', '{}') from node n where name = 'a'$$,
