@@ -84,7 +84,8 @@ begin
 
 	v_dead := pgdevstate.tick_reap(v_site.site, v_now, v_was.reaped_at);
 	v_trim := pgdevstate.tick_trim(v_site.site, v_now, v_was.trimmed_id);
-	v_heads := pgdevstate.tick_heads(v_site.site, v_dead, v_was.renewed_at - interval '2 seconds', v_was.slice_after);
+	-- least: the clock may have gone back since
+	v_heads := pgdevstate.tick_heads(v_site.site, v_dead, least(v_was.renewed_at, v_now) - interval '2 seconds', v_was.slice_after);
 	v_audit_at := v_was.audit_at;
 	if v_now >= v_was.audit_at or v_was.renewed_at > v_now or v_was.audit_at > v_now + interval '10 minutes' then
 		v_audit := pgdevstate.tick_audit(v_site.site, v_was.audit_after);

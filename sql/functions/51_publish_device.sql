@@ -23,6 +23,7 @@ declare
 	v_entity_id pgdevstate.entity_id; -- as the tables have it: what it may be is not checked once more
 	v_reporting boolean;
 	v_now timestamptz;
+	v_moved_at timestamptz; -- what it was: tick() goes by it
 	v_told boolean;
 	v_channel text;
 begin
@@ -30,13 +31,14 @@ begin
 		perform pgdevstate.commit_local();
 	end if;
 	update pgdevstate.entity e set seq = e.seq + 1, moved_at = pg_catalog.clock_timestamp(), unconfirmed = 0
-	from pgdevstate.site s
-	where s.is_here and (s.policy_version = 0 or pgdevstate.policy_of('device', p_device) <> 'latest')
+	from pgdevstate.site s, pgdevstate.entity o
+	where s.is_here and o.site = e.site and o.entity_id = e.entity_id
+		and (s.policy_version = 0 or pgdevstate.policy_of('device', p_device) <> 'latest')
 		and p_state between 0 and 8 and p_held is not null and p_age_us is not null
 		and e.site = s.site and e.entity_id = p_entity_id and e.incarnation = p_incarnation
 		and e.session = p_session and e.owner = session_user
-	returning e.site, e.entity_id, e.seq, e.reporting, e.moved_at, not s.ticker, s.channel
-	into v_site, v_entity_id, seq, v_reporting, v_now, v_told, v_channel;
+	returning e.site, e.entity_id, e.seq, e.reporting, e.moved_at, o.moved_at, not s.ticker, s.channel
+	into v_site, v_entity_id, seq, v_reporting, v_now, v_moved_at, v_told, v_channel;
 	if seq is null then
 		select p.seq, p.clock_us, p.changed into seq, clock_us, changed
 		from pgdevstate.publish(p_entity_id, p_incarnation, p_session, array[p_device], array[p_state], array[p_held],
@@ -69,7 +71,7 @@ begin
 	if not found then
 		changed := 0;
 		seq := seq - 1;
-		update pgdevstate.entity e set seq = e.seq - 1 where e.site = v_site and e.entity_id = p_entity_id;
+		update pgdevstate.entity e set seq = e.seq - 1, moved_at = v_moved_at where e.site = v_site and e.entity_id = p_entity_id;
 		return;
 	end if;
 	changed := 1;

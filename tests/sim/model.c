@@ -27,7 +27,7 @@
 #define MS              INT64_C(1000)
 #define CHANNEL         "pgds_model"
 #define PACK_HEADER     "1\tK\t1\n"
-#define PACK_MORE_BYTES 900 /* 7,900 where chunks have 7,000 */
+#define PACK_MORE_BYTES 300 /* 7,900 where chunks have 7,600 */
 
 struct m_row {
 	bool present;
@@ -296,16 +296,19 @@ static void header(struct buf *b, const struct model *m, char type,
 		goes_on ? (long long)continues->seq : 0, (long long)m->clock_us);
 }
 
-/* Where the chunk that begins at `at` ends: at a line's end. */
+/* Where the chunk that begins at `at` ends: at the last line's end that it has room for.
+ * A line that is longer than chunks are, in the simulator only, is one by itself. */
 static size_t chunk_end(const struct model *m, const char *lines, size_t len, size_t at)
 {
-	size_t end = (at / m->chunk_bytes + 1) * m->chunk_bytes;
+	size_t end = at + m->chunk_bytes;
 
-	if (len <= m->chunk_bytes * 38 / 35) /* 7,600 of 7,000 */
+	if (end >= len)
 		return len;
-	while (end < len && lines[end - 1] != '\n')
-		end++;
-	return end < len ? end : len;
+	while (end > at && lines[end - 1] != '\n')
+		end--;
+	if (end == at)
+		end += strcspn(lines + at, "\n") + 1;
+	return end;
 }
 
 static void journal_add(struct model *m, const struct m_entity *e, int64_t from_seq,
@@ -680,10 +683,16 @@ static void run_relay(
 
 /* ---- register, resume, leave ---- */
 
-static bool lease_holds(struct model *m, struct m_entity *e, const struct db_self *by)
+/* The clock went back: who looks at a lease ends beats of the future. */
+static void lease_look(const struct model *m, struct m_entity *e)
 {
 	if (e->beat_us > m->clock_us)
 		e->beat_us = m->clock_us;
+}
+
+static bool lease_holds(struct model *m, struct m_entity *e, const struct db_self *by)
+{
+	lease_look(m, e);
 	if (!e->alive || e->beat_us + e->lease_ms * INT64_C(1000) <= m->clock_us ||
 		broken == MODEL_TWIN_MAY_REGISTER)
 		return false;
@@ -821,6 +830,8 @@ static void resume_refuse(struct model_session *s, struct m_entity *e,
 	const struct db_request *req, struct db_lease *out)
 {
 	out->outcome = DB_LOST;
+	if (e)
+		lease_look(s->model, e);
 	if (e && uuid_equal(&e->incarnation, &req->incarnation)) {
 		backend_end(s->model, e->backend, s);
 		e->session.text[0] = '\0';
@@ -1050,6 +1061,36 @@ static int write_item(struct model *m, struct m_entity *e, const struct batch_it
 	return 1;
 }
 
+/* Devices before mailboxes, of each what is removed last, by name. */
+static int by_line(const void *a, const void *b)
+{
+	const struct batch_item *x = *(const struct batch_item *const *)a;
+	const struct batch_item *y = *(const struct batch_item *const *)b;
+
+	if (x->kind != y->kind)
+		return x->kind < y->kind ? -1 : 1;
+	if (x->removed != y->removed)
+		return x->removed ? 1 : -1;
+	return strcmp(x->key, y->key);
+}
+
+/* A key is once in a change, so listeners do not mind the order of its lines; but a
+ * change of several chunks is divided by it, and has to be divided as PostgreSQL does. */
+static int write_items(struct model *m, struct m_entity *e,
+	const struct batch_item *items, size_t n, bool force, struct buf *lines)
+{
+	const struct batch_item **sorted = mem_alloc((n + 1) * sizeof(*sorted));
+	int changed = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sorted[i] = &items[i];
+	qsort(sorted, n, sizeof(*sorted), by_line);
+	for (size_t i = 0; i < n; i++)
+		changed += write_item(m, e, sorted[i], force, lines);
+	free(sorted);
+	return changed;
+}
+
 /* How long a node may be silent while nothing is wrong: half a lease, 3 s at most. */
 static int64_t beat_gap_us(const struct m_entity *e)
 {
@@ -1081,8 +1122,7 @@ static void run_publish(
 	beat(m, e);
 	e->unconfirmed = 0;
 	tell = req->reporting >= 0 && (req->reporting == 1) != e->reporting;
-	for (size_t i = 0; i < req->nitems; i++)
-		out->changed += write_item(m, e, &req->items[i], req->force, &lines);
+	out->changed = write_items(m, e, req->items, req->nitems, req->force, &lines);
 	if (out->changed > 0 || tell) {
 		if (req->reporting >= 0)
 			e->reporting = req->reporting == 1;
@@ -1143,21 +1183,19 @@ static bool batch_has(
 }
 
 /* Its time was over: what it said before must not come back. */
-static int static_forget(struct model *m, struct m_entity *e,
-	const struct batch_item *items, size_t n, struct buf *lines)
+static size_t static_forget(
+	const struct model *m, const struct m_entity *e, struct batch_item *items, size_t n)
 {
-	int changed = 0;
-
 	for (int kind = 0; kind < KEY_KINDS; kind++) {
 		for (int i = 0; i < MOST_KEYS && m->keys[kind][i]; i++) {
 			struct batch_item gone = {
 				.kind = (enum key_kind)kind, .key = m->keys[kind][i], .removed = true};
 
-			if (!batch_has(items, n, gone.kind, gone.key))
-				changed += write_item(m, e, &gone, false, lines);
+			if (e->rows[kind][i].present && !batch_has(items, n, gone.kind, gone.key))
+				items[n++] = gone;
 		}
 	}
-	return changed;
+	return n;
 }
 
 int64_t model_static_ttl(struct model *m, const char *name)
@@ -1187,14 +1225,16 @@ int model_static(struct model *m, const char *name, int64_t ttl_us,
 	struct m_state before = m->now;
 	struct m_entity *e = static_get(m, name);
 	bool over = !e->alive || (e->expires_us && e->expires_us < m->clock_us);
+	struct batch_item all[KEY_KINDS * MOST_KEYS];
 	struct buf lines = {0};
 	int64_t was = e->seq;
-	int changed = 0;
+	int changed;
 
+	assert(n <= KEY_KINDS * MOST_KEYS);
+	memcpy(all, items, n * sizeof(*items));
 	if (over && broken != MODEL_STATIC_COMES_BACK)
-		changed = static_forget(m, e, items, n, &lines);
-	for (size_t i = 0; i < n; i++)
-		changed += write_item(m, e, &items[i], false, &lines);
+		n = static_forget(m, e, all, n);
+	changed = write_items(m, e, all, n, false, &lines);
 	e->alive = true;
 	if (changed > 0 || over) {
 		e->seq = was + 1 > m->clock_us ? was + 1 : m->clock_us;
@@ -1400,7 +1440,7 @@ struct model_tick *model_tick_begin(struct model_session *s, const struct db_req
 	struct model *m = s->model;
 	struct model_tick *t = mem_alloc(sizeof(*t));
 	bool chosen[MOST_ENTITIES] = {false};
-	int64_t since_us = m->now.renewed_us - HEADS_SINCE_US;
+	int64_t last_us = m->now.renewed_us < m->clock_us ? m->now.renewed_us : m->clock_us;
 	struct m_entity *e;
 	bool begins;
 
@@ -1431,7 +1471,7 @@ struct model_tick *model_tick_begin(struct model_session *s, const struct db_req
 		.coordinator = e->id,
 		.pulse = m->now.pulse};
 	t->result.tick.reaped = tick_reap(s, chosen);
-	tick_choose(m, since_us, chosen);
+	tick_choose(m, last_us - HEADS_SINCE_US, chosen);
 	tick_ticker(m, begins, &t->told);
 	tick_pulse(m, req, chosen, &t->pulse);
 	commit(m, &t->before);
@@ -1747,7 +1787,7 @@ struct model *model_new(void)
 {
 	struct model *m = mem_alloc(sizeof(*m));
 
-	m->chunk_bytes = 7000;
+	m->chunk_bytes = 7600;
 	m->slice = 10;
 	m->direct_deliveries = 60000;
 	m->ticker_deliveries = 10000;

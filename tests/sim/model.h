@@ -28,7 +28,7 @@ struct model *model_fork(
 void model_free(struct model *m);
 
 void model_set_clock(struct model *m, int64_t now_us);
-void model_set_chunk(struct model *m, size_t bytes); /* of a change; default 7000 */
+void model_set_chunk(struct model *m, size_t bytes); /* of a change; default 7600 */
 
 /* A crash takes the last `lost` commits (as far as they are kept) and ends all sessions.
  */

@@ -29,7 +29,7 @@ static void plan_cluster(struct plan *plan, struct rng *r)
 	plan->keys = (int)rng_between(r, 2, MOST_SIM_KEYS);
 	plan->lease_ms = (int)rng_between(r, 3, 10) * 1000;
 	plan->stale_after_ms = (int)rng_between(r, 2, 60) * 1000;
-	plan->chunk_bytes = rng_chance(r, 50) ? 7000 : (size_t)rng_between(r, 20, 120);
+	plan->chunk_bytes = rng_chance(r, 50) ? 7600 : (size_t)rng_between(r, 20, 120);
 	plan->slice = (int)rng_between(r, 1, 10);
 	plan->may_terminate = rng_chance(r, 50);
 	plan->latency_us = rng_chance(r, 80) ? 2 * MS : rng_between(r, 1, 200) * MS;

@@ -243,6 +243,7 @@ begin
 			perform pgdevstate.set_policy('device', p.pattern, p.policy)
 			from (values ('*', 'aggregate'), ('*/dev1', 'latest'), ('*/DEV?', 'aggregate'), ('*/dev2', 'local'), ('*/dev4', 'latest')) p(pattern, policy);
 		end if;
+		update pgdevstate.entity set moved_at = '2020-01-01' where entity_id in (pg_temp.id('short'), pg_temp.id('long'));
 		insert into said (n, short, long)
 		values (v.n, pg_temp.one('short', 'short/' || v.device, v.state, v.held, v.age), pg_temp.one('long', 'long/' || v.device, v.state, v.held, v.age));
 		update said set short_left = pg_temp.left_by('short'), long_left = pg_temp.left_by('long') where n = v.n;

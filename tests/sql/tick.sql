@@ -227,6 +227,15 @@ select pulse from pgdevstate.coordinator \gset
 select format(e'payload "1\tP\t1\t02:00:00:00:00:0a\t%s\t%s\t', :'incarnation', :'pulse') as head \gset
 select ok(strpos(:'heard', :'head') > 0, 'a pulse without a line is sent');
 
+-- the clock went back since the last tick: what moved before and after it are heads that moved
+update pgdevstate.coordinator set audit_at = '-infinity', audit_after = 'ff:ff:ff:ff:ff:fe', slice_after = 'ff:ff:ff:ff:ff:fe';
+select pg_temp.coordinator_age('-20 seconds') \g /dev/null
+update pgdevstate.entity set moved_at = clock_timestamp() + interval '19 seconds' where entity_id = pg_temp.id('b');
+update pgdevstate.entity set moved_at = clock_timestamp() where entity_id = pg_temp.id('c');
+\set heard `ch=$(psql -XAtc "select channel from pgdevstate.site"); psql -XAtq -c "listen $ch" -c "$TICK"`
+select is((select string_agg(split_part(l, e'\t', 2), ' ' order by l) from regexp_split_to_table(:'heard', e'\n') l where l like e'H\t%'),
+	concat_ws(' ', pg_temp.id('b'), pg_temp.id('c')), 'the clock went back: heads that moved before that, and since');
+
 -- the audit
 select is(pgdevstate.audit_line(1::smallint, pg_temp.id('b')), concat_ws(e'\t', 'A', e.entity_id, e.incarnation, e.seq, 'a', 0, '0000000000000000') || e'\n', 'no rows: digest 0')
 from pgdevstate.entity e where entity_id = pg_temp.id('b');
