@@ -45,7 +45,7 @@ static void one_drop(struct announced *list, struct one *o)
 void announced_show(struct announced **list, struct cache *c, struct cache_entity *e,
 	const char *device, const struct value *v)
 {
-	const struct value *before = cache_get(c, e, KEY_DEVICE, device);
+	const struct value *before = cache_get(c, e, KEY_DEVICE, device); /* until the put */
 	struct one *o = one_find(*list, device);
 
 	if ((before && value_same(KEY_DEVICE, before, v)) ||
