@@ -87,7 +87,7 @@ struct node {
 	enum db_op asked; /* main session: the request under way ... */
 	bool asking;      /* ... if there is one */
 	bool reading;     /* second session */
-	bool announcing;  /* third session, since announced_us */
+	bool announcing;  /* third session */
 	bool listening;   /* LISTEN is in force on this session */
 	bool adopted;     /* own rows were compared once by this process */
 	bool comparing;   /* own rows are to be compared before we publish */
@@ -99,11 +99,13 @@ struct node {
 	int64_t retry_us; /* DOWN: connect; REFUSED: register again */
 	int64_t retry_delay_us;
 	int64_t read_retry_us;
-	int64_t announced_us, announce_retry_us;
-	int read_silences;       /* reads in a row that failed */
-	int64_t beat_us;         /* the next one is due */
-	int64_t stale_us;        /* others' states are dropped then; 0: not ticking */
-	int64_t pulse_us;        /* when the last one was heard, by any session; 0: none */
+	int64_t announce_retry_us;
+	int64_t
+		publish_by_us; /* what is announced may keep it waiting so long; 0: nothing is */
+	int read_silences; /* reads in a row that failed */
+	int64_t beat_us;   /* the next one is due */
+	int64_t stale_us;  /* others' states are dropped then; 0: not ticking */
+	int64_t pulse_us;  /* when the last one was heard, by any session; 0: none */
 	int64_t clock_offset_us; /* database's clock less our monotonic one */
 	bool clock_known;
 	struct buf last_error;

@@ -364,7 +364,11 @@ static void reader_up(void *arg)
 
 static void announcer_up(void *arg)
 {
-	session_set(arg);
+	struct session *s = arg;
+
+	session_set(s);
+	if (!s->busy) /* who asked for it went on, and may never ask again */
+		loop_timer_start(s->timer, ANNOUNCER_IDLE_MS);
 }
 
 static void on_down(void *arg, const char *sqlstate, const char *reason)

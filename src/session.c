@@ -123,6 +123,7 @@ static void left(struct node *n)
 		node_reborn(n);
 		n->reading = false;
 		n->announcing = false;
+		n->publish_by_us = 0;
 		n->listening = false;
 		n->npings = 0;
 		n->retry_us = n->now_us;
@@ -152,6 +153,7 @@ void session_lost(struct node *n, const char *reason)
 	n->asking = false;
 	n->reading = false;
 	n->announcing = false;
+	n->publish_by_us = 0;
 	n->listening = false;
 	n->npings = 0;
 	if (n->policy.where == POLICY_DONE)
@@ -293,14 +295,18 @@ static void ask_announce(struct node *n)
 	req.until_seq = n->lease.seq + publisher_has_sent(n->publisher);
 	req.clock_us = n->now_us + n->clock_offset_us;
 	n->announcing = true;
-	n->announced_us = n->now_us;
+	if (n->publish_by_us == 0)
+		n->publish_by_us = n->now_us + AHEAD_US;
 	n->port.submit(n->port.arg, &req);
 }
 
-/* First out, then written: so that it cannot come behind its own change. */
+/*
+ * First out, then written: so that it cannot come behind its own change. From the first
+ * one on: who changes again and again would be announced for ever, and never written.
+ */
 static bool publish_must_wait(const struct node *n)
 {
-	return n->announcing && n->now_us < n->announced_us + AHEAD_US;
+	return n->announcing && n->now_us < n->publish_by_us;
 }
 
 static bool ask_publish(struct node *n)
@@ -322,6 +328,7 @@ static bool ask_publish(struct node *n)
 	}
 	if (!publisher_request(n->publisher, beat, n->now_us, &req))
 		return false;
+	n->publish_by_us = 0;
 	node_ages(n, publisher_items(n->publisher, &nitems), req.nitems);
 	n->counters[COUNT_PUBLISHES] += req.nitems > 0;
 	ask(n, &req);
@@ -831,7 +838,7 @@ int64_t session_next_us(const struct node *n)
 	next = earlier(next, coordinator_due_us(&n->coordinator));
 	next = earlier(next, ticker_due_us(&n->ticker));
 	if (publish_must_wait(n))
-		next = earlier(next, n->announced_us + AHEAD_US);
+		next = earlier(next, n->publish_by_us);
 	else if (!n->comparing)
 		next = earlier(next, publisher_next_us(n->publisher));
 	if (n->leaving)

@@ -14,14 +14,15 @@ comment on function pgdevstate.notify_mode_name(bigint) is 'what setting notify_
 
 -- relay_waits: is there anything to tell that p_relayed does not see, or is that of another server?
 -- Of what was running then, each transaction is looked up by itself (offset 0): as one join it may be
--- planned as a visit to all that was ever left to the ticker.
+-- planned as a visit to all that was ever left to the ticker. In plpgsql, which keeps the plan.
 -- Reads: change. Writes: nothing. Errors: none.
 create or replace function pgdevstate.relay_waits(p_site smallint, p_relayed pg_snapshot)
 returns boolean
-language sql stable
+language plpgsql stable
 set enable_seqscan = off
 as $$
-	select exists (
+begin
+	return exists (
 		select from pgdevstate.change c
 		where c.site = p_site and not c.told and c.xid >= pg_catalog.pg_snapshot_xmax(p_relayed)
 	) or exists (
@@ -30,7 +31,8 @@ as $$
 		cross join lateral (
 			select from pgdevstate.change c where c.site = p_site and not c.told and c.xid = x.xid offset 0
 		) c
-	) or pg_catalog.pg_snapshot_xmax(p_relayed) > pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())
+	) or pg_catalog.pg_snapshot_xmax(p_relayed) > pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot());
+end
 $$;
 comment on function pgdevstate.relay_waits(smallint, pg_snapshot) is
 	'part of relay: is there anything to tell?';

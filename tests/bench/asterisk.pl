@@ -6,7 +6,10 @@
 # upsert with a NOTIFY from libpq to libpq, without Asterisk: no way through PostgreSQL is shorter.
 # Prints medians of the rounds with their spread, and how they stand to each other. Run it with
 # `make bench-asterisk` (as root).
-#   CHANGES=5000  ROUNDS=3   a round's changes, one after the other and then as fast as they go
+# Each round has three parts: changes of a cluster at rest (a pause of 1 to 2 ms before each), changes
+# that come as soon as the one before was seen (whose writer is still at work: on two cores that
+# takes from the next one), and changes as fast as they go.
+#   CHANGES=5000  ROUNDS=3   a round's changes, of each part
 #   CALLS=4000               calls of a round of the second part
 #   ONLY=latency|hops|calls  hops: how much of the way is nodes and database (not part of the rest)
 use lib 'tests/asterisk/lib', 'tests/flow/lib', 'tests/bench/lib';
@@ -17,7 +20,7 @@ use Bench::Helper;
 use Bench::Relay;
 use IO::Socket::UNIX ();
 use List::Util qw(min max);
-use Time::HiRes qw(time);
+use Time::HiRes qw(time sleep);
 
 my $changes = $ENV{CHANGES} // 5000;
 my $rounds  = $ENV{ROUNDS}  // 3;
@@ -37,7 +40,7 @@ sub path {
     my ($name, $from, $to) = @_;
     my $set = Pbx::Ami->new($from->{address}, events_wanted => 'off') or die "no AMI\n";
     my $see = Pbx::Ami->new($to->{address}) or die "no AMI\n";
-    return { name => $name, set => $set, see => $see, seen => {}, p50 => [], p99 => [], rate => [] };
+    return { name => $name, set => $set, see => $see, seen => {} };
 }
 
 # Events are taken out as they come; only the last state of each device counts.
@@ -64,10 +67,11 @@ sub wait_for {
 
 # One after the other: microseconds each.
 sub one_by_one {
-    my ($path, $round) = @_;
+    my ($path, $pause) = @_;
     my @took;
     for my $n (1 .. $changes) {
         my ($device, $state) = ("Custom:lat" . $n % 50, int($n / 50) % 2 ? 'INUSE' : 'RINGING');
+        sleep $pause * (1 + rand) / 2 if $pause;
         my $from = time;
         $path->{set}->send_action('Setvar', Variable => "DEVICE_STATE($device)", Value => $state);
         push @took, 1e6 * (wait_for($path, $device, $state) - $from);
@@ -139,31 +143,45 @@ sub relays {
     return @nodes;
 }
 
-sub medians_of { my ($path) = @_; return { map { $_ => median(@{ $path->{$_} }) } qw(p50 p99) } }
+# How changes one after the other come: seconds before each, at most.
+my @ways = ([ 'idle', 0.002 ], [ 'at once', 0 ]);
+
+sub medians_of { my ($path, $way) = @_; return { map { $_ => median(@{ $path->{$way}{$_} }) } qw(p50 p99) } }
+
+sub note_latencies {
+    my ($path, $round, $way, $p50, $p99) = @_;
+    push @{ $path->{$way}{p50} }, $p50;
+    push @{ $path->{$way}{p99} }, $p99;
+    say_line('round %d  %-11s %-7s p50 %5.0f us  p99 %6.0f us', $round, $path->{name}, $way, $p50, $p99);
+}
 
 # One round of a path. As fast as they go, a relay is no floor: nodes say many at once.
 sub measure {
     my ($path, $round) = @_;
-    my @took = one_by_one($path, $round);
-    push @{ $path->{p50} },  quantile(0.5,  @took);
-    push @{ $path->{p99} },  quantile(0.99, @took);
-    push @{ $path->{rate} }, all_at_once($path, $round) if $path->{name} ne 'relay';
-    my $rate = $path->{rate}[-1];
-    say_line('round %d  %-11s p50 %5.0f us  p99 %6.0f us%s', $round, $path->{name}, $path->{p50}[-1], $path->{p99}[-1], $rate ? sprintf('  %6.0f changes/s', $rate) : '');
+    for (@ways) {
+        my ($way, $pause) = @$_;
+        my @took = one_by_one($path, $pause);
+        note_latencies($path, $round, $way, quantile(0.5, @took), quantile(0.99, @took));
+    }
+    return if $path->{name} eq 'relay';
+    push @{ $path->{rate} }, all_at_once($path, $round);
+    say_line('round %d  %-11s %6.0f changes/s', $round, $path->{name}, $path->{rate}[-1]);
 }
 
 sub measure_upsert {
     my ($upsert, $round) = @_;
-    my $got = $upsert->{helper}->ask('idle', $changes);
-    push @{ $upsert->{$_} }, $got->{"${_}_us"} for qw(p50 p99);
-    say_line('round %d  %-11s p50 %5.0f us  p99 %6.0f us', $round, $upsert->{name}, $upsert->{p50}[-1], $upsert->{p99}[-1]);
+    for (@ways) {
+        my ($way, $pause) = @$_;
+        my $got = $upsert->{helper}->ask('idle', $changes, 1e6 * $pause);
+        note_latencies($upsert, $round, $way, $got->{p50_us}, $got->{p99_us});
+    }
 }
 
 sub latency {
     my ($alone, $ours, $publish, $relayed) = @_;
     my @paths = (path('no cluster', $alone, $alone), path('pgdevstate', @$ours), path('PUBLISH', @$publish), path('relay', @$relayed));
     watch($_) for @paths;
-    my $upsert = { name => 'upsert', helper => Bench::Helper->new("$bench/floor", database('upsert')), p50 => [], p99 => [] };
+    my $upsert = { name => 'upsert', helper => Bench::Helper->new("$bench/floor", database('upsert')) };
     for my $round (1 .. $rounds) {
         measure($_, $round) for @paths;
         measure_upsert($upsert, $round);
@@ -171,24 +189,28 @@ sub latency {
     $upsert->{helper}->end;
     say_line('');
     say_line('medians of %d rounds of %d changes (least .. most)', $rounds, $changes);
-    for my $what (qw(p50 p99)) {
-        say_line('%-11s %s %s us', $_->{name}, $what, spread('%.0f', @{ $_->{$what} })) for @paths, $upsert;
+    for my $way (map { $_->[0] } @ways) {
+        for my $what (qw(p50 p99)) {
+            say_line('%-11s %-7s %s %s us', $_->{name}, $way, $what, spread('%.0f', @{ $_->{$way}{$what} })) for @paths, $upsert;
+        }
     }
     say_line('%-11s %s changes/s', $_->{name}, spread('%.0f', @{ $_->{rate} })) for @paths[ 0 .. 2 ];
-    verdicts(@paths);
+    verdicts($_->[0], @paths) for @ways;
+    say_line('');
+    say_line('pgdevstate / PUBLISH, changes/s:                 %.2f   to reach: >= 1.2', median(@{ $paths[1]{rate} }) / median(@{ $paths[2]{rate} }));
 }
 
 # The same change on one server takes that long, too, so it is taken off.
 sub verdicts {
-    my @paths = @_;
-    my ($local, $ours, $publish, $relay) = map { medians_of($_) } @paths;
+    my ($way, @paths) = @_;
+    my ($local, $ours, $publish, $relay) = map { medians_of($_, $way) } @paths;
     my ($o, $p, $r) = map { $_->{p50} - $local->{p50} } $ours, $publish, $relay;
     say_line('');
+    say_line('%s:', $way);
     say_line('(pgdevstate - local) / (PUBLISH - local) at p50: %.2f   to reach: <= 0.8, which is %.0f us', $o / $p, $local->{p50} + 0.8 * $p);
     say_line('(relay - local) / (PUBLISH - local) at p50:      %.2f   no node is better', $r / $p);
     say_line('(pgdevstate - local) / (relay - local) at p50:   %.2f', $o / $r);
     say_line('pgdevstate / PUBLISH at p99:                     %.2f   to reach: <= 1.0', $ours->{p99} / $publish->{p99});
-    say_line('pgdevstate / PUBLISH, changes/s:                 %.2f   to reach: >= 1.2', median(@{ $paths[1]{rate} }) / median(@{ $paths[2]{rate} }));
 }
 
 # ---- the same way in pieces: in and out through Asterisk, or through the nodes' sockets ----

@@ -28,6 +28,7 @@ my $rounds  = $ENV{ROUNDS} // ($quick ? 2 : 5);
 my %only    = cases_of($ENV{ONLY} // '1 2 3 4 5 6 7');
 my $json    = $ENV{JSON} // "$Flow::B/bench.json";
 my $program = "$Flow::B/bench";
+my $pause_us = 2000;    # between changes of an idle cluster: 1 to 2 ms
 die "ROUNDS: '$rounds' is no number of rounds, 1 or more\n" if $rounds !~ /^[1-9][0-9]*\z/;
 my $began   = time;
 my @rows;
@@ -131,20 +132,35 @@ my $no_peer = $only{1} || $only{2} ? Bench::Corosync::missing("$program/cpg") : 
 sub latency_cases {
     my ($idle, $devices) = $quick ? (1000, 20_000) : (5000, 100_000);
     my ($link) = link_path('latency');
-    my %path = (ours => $link, floor => Bench::Helper->new("$program/floor", $pg->conninfo(db => 'latency')));
+    # a database of its own: a NOTIFY wakes all who listen in its database, whatever they listen to
+    my %path = (ours => $link, floor => Bench::Helper->new("$program/floor", database('floor')));
     if ($no_peer) { progress('no peer: %s', $no_peer) }
     else          { $path{peer} = Bench::Helper->new("$program/cpg", Bench::Corosync::start($Flow::DIR)) }
     my @paths = grep { $path{$_} } qw(ours floor peer);
-    if ($only{1}) {
-        my %f = in_turns(\%path, @paths, sub { $_[0]->ask('idle', $idle) });
-        row(1, 'idle, one change: p50', 'us', of('p50_us', \%f), targets => [ [ 'floor', '<=', 2 ], [ 'peer', '<=', 1 ] ]);
-        row(1, 'idle, one change: p99', 'us', of('p99_us', \%f), targets => [ [ 'peer', '<=', 1 ] ]);
-        row(1, 'idle, one change: max', 'us', of('max_us', \%f));
-    }
+    one_change(\%path, $idle, @paths) if $only{1};
     saturated(\%path, $devices, @paths) if $only{2};
     $_->end for values %path;
     Bench::Corosync::stop();
     $_->kill('KILL') for @Flow::nodes;
+    return;
+}
+
+# Idle: each change finds the cluster at rest. At once: each comes as soon as the one before was seen,
+# when its writer is still at work.
+sub one_change {
+    my ($path, $n, @paths) = @_;
+    my %at_once;
+    my %idle = in_turns($path, @paths, sub {
+        my ($helper, $name) = @_;
+        push @{ $at_once{$name} }, $helper->ask('idle', $n);
+        return $helper->ask('idle', $n, $pause_us);
+    });
+    for ([ 'idle, one change', \%idle ], [ 'one change upon the other', \%at_once ]) {
+        my ($what, $f) = @$_;
+        row(1, "$what: p50", 'us', of('p50_us', $f), targets => [ [ 'floor', '<=', 2 ], [ 'peer', '<=', 1 ] ]);
+        row(1, "$what: p99", 'us', of('p99_us', $f), targets => [ [ 'peer', '<=', 1 ] ]);
+        row(1, "$what: max", 'us', of('max_us', $f));
+    }
     return;
 }
 

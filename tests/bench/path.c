@@ -103,9 +103,21 @@ static int say(const struct path *p, int first, int n, int of)
 	return taken;
 }
 
-static void run_idle(const struct path *p, int n)
+/* Half of most_us to all of it: no period of anything is met again and again. */
+static void pause_for(const struct path *p, int64_t most_us)
+{
+	int64_t until = path_now_us() + most_us / 2 + random() % (most_us / 2 + 1), left;
+
+	while ((left = until - path_now_us()) > 0)
+		path_step(p, (int)left);
+	state.news_us = path_now_us();
+}
+
+static void run_idle(const struct path *p, int n, int pause_us)
 {
 	for (int i = 0; i < n; i++) {
+		if (pause_us > 0)
+			pause_for(p, pause_us);
 		while (say(p, i, 1, IDLE_SET) == 0)
 			step(p, 1000, "idle");
 		while (state.open > 0)
@@ -161,11 +173,11 @@ static void run_gone(const struct path *p, int n)
 
 static bool run(const struct path *p, const char *line)
 {
-	int n, ms, of;
+	int n, ms, of, pause_us = 0;
 	double rate;
 
-	if (sscanf(line, "idle %d", &n) == 1)
-		run_idle(p, n);
+	if (sscanf(line, "idle %d %d", &n, &pause_us) >= 1)
+		run_idle(p, n, pause_us);
 	else if (sscanf(line, "full %d", &n) == 1 && n <= PATH_DEVICES)
 		run_full(p, n);
 	else if (sscanf(line, "paced %lf %d %d", &rate, &ms, &of) == 3 && of <= PATH_DEVICES)

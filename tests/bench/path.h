@@ -3,11 +3,12 @@
  * a path takes changes of devices at one end, and they are seen at the other. The program
  * reads commands from its standard input and answers each with a line of name=value:
  *
- *   idle N           one change after the other has been seen, N times: n, p50_us,
- * p99_us, max_us full N           N devices, each changed once, as fast as the path takes
- * them, until the last one was seen: rate (per second), and the same figures paced RATE
- * MS N  RATE changes a second for so long, of N devices in turn: as idle gone N until N
- * devices were taken back: n
+ *   idle N [US]      one change after the other has been seen, N times, each after a
+ *                    pause of half of US to US microseconds: n, p50_us, p99_us, max_us
+ *   full N           N devices, each changed once, as fast as the path takes them, until
+ *                    the last one was seen: rate (per second), and the same figures
+ *   paced RATE MS N  RATE changes a second for so long, of N devices in turn: the same
+ *   gone N           until N devices were taken back: n
  *
  * Each gives up, with a message, where nothing was seen for 30 s.
  */

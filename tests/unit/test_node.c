@@ -274,6 +274,25 @@ static void unsaid_before_it_is_written(void **arg)
 	expect_agreement();
 }
 
+/* One who changes again and again is announced each time, and written all the same. */
+static void announcing_does_not_starve_publish(void **arg)
+{
+	int64_t announced, publishes;
+
+	(void)arg;
+	announcers();
+	announced = status(&peers[0]).counters[COUNT_ANNOUNCED];
+	publishes = status(&peers[0]).counters[COUNT_PUBLISHES];
+	for (int i = 0; i < 5000; i++) {
+		say(&peers[0], "A", i % 2 ? STATE_INUSE : STATE_BUSY);
+		run_s(0.0001);
+	}
+	assert_true(status(&peers[0]).counters[COUNT_ANNOUNCED] > announced);
+	assert_true(status(&peers[0]).counters[COUNT_PUBLISHES] >= publishes + 15);
+	run_s(1);
+	expect_agreement();
+}
+
 /* A toggle's time is the database's, and what is local is nobody else's. */
 static void not_announced(void **arg)
 {
@@ -909,6 +928,7 @@ int main(void)
 		T(shown_before_it_is_written),
 		T(taken_back_when_it_is_not_written),
 		T(unsaid_before_it_is_written),
+		T(announcing_does_not_starve_publish),
 		T(not_announced),
 		T(stale_after_a_loss_while_resuming),
 		T(not_there_at_the_start),

@@ -217,6 +217,95 @@ static void test_only_our_channel_is_heard(void **state)
 	expect_story("heard ours;");
 }
 
+static void test_announcements_are_heard_beside_it(void **state)
+{
+	(void)state;
+	connected();
+	ask(DB_LISTEN, "3 ok[];");
+	fake_notify(fake_last(), "A_", "not ours");
+	fake_notify(fake_last(), "A_other", "nor this");
+	fake_notify(fake_last(), "A_chan", "ours");
+	run(1);
+	expect_story("heard ours;");
+}
+
+/* Who asks first makes the session, and does not wait for it. */
+static void announcing(void)
+{
+	do {
+		submit(DB_ANNOUNCE, 15000);
+		run(1);
+		if (strstr(buf_str(&story), "ok[]"))
+			break;
+		expect_story("15 lost[]there is no session;");
+	} while (true);
+	expect_story("15 ok[];");
+}
+
+static void test_announcing_has_a_session_of_its_own(void **state)
+{
+	(void)state;
+	connected();
+	ask(DB_ANNOUNCE, "15 lost[]there is no session;");
+	announcing();
+	assert_int_equal(fake.nclients, 2);
+	submit(DB_ANNOUNCE, 15000);
+	submit(DB_PUBLISH, 15000); /* both at a time */
+	run(2);
+	assert_non_null(strstr(buf_str(&story), "4 ok[];"));
+	assert_non_null(strstr(buf_str(&story), "15 ok[];"));
+	buf_reset(&story);
+	fake_error_of(fake_last(), 'E', "FATAL", "57P01", "terminating"); /* while idle */
+	fake_hang_up(fake_last());
+	ask(DB_PUBLISH, "4 ok[];");
+	announcing();
+}
+
+static void test_an_announcement_that_hangs(void **state)
+{
+	(void)state;
+	connected();
+	announcing();
+	misbehave = "pg_notify";
+	how = "mute";
+	fake.silent = true;
+	submit(DB_ANNOUNCE, 50);
+	run(1);
+	expect_story("15 lost[]no answer to announce within 0.05 s;");
+	assert_string_equal(pgport_host(pgport), fake.path); /* the other is not touched */
+	fake.silent = false;
+	misbehave = NULL;
+	ask(DB_PUBLISH, "4 ok[];");
+	announcing();
+	submit(DB_ANNOUNCE, 15000);
+	port.disconnect(port.arg, "test");
+	expect_story("");
+	ask(DB_ANNOUNCE, "15 lost[]there is no session;");
+	connected();
+	announcing();
+}
+
+static void test_an_announcer_that_is_not_let_in(void **state)
+{
+	(void)state;
+	connected();
+	misbehave = "set_config";
+	how = "42704";
+	for (int i = 0; i < 5; i++) { /* refused while nobody asks, or while one does */
+		submit(DB_ANNOUNCE, 15000);
+		run(1);
+		assert_null(strstr(buf_str(&story), "lost[57P01]"));
+		assert_memory_equal(buf_str(&story), "15 ", 3);
+		buf_reset(&story);
+		ask(DB_PUBLISH, "4 ok[];");
+	}
+	misbehave = NULL;
+	announcing();
+	evconnlistener_disable(fake.listener);
+	fake_hang_up(fake_last());
+	ask(DB_PUBLISH, "4 ok[];");
+}
+
 static void test_a_loss_is_told_once(void **state)
 {
 	(void)state;
@@ -501,6 +590,10 @@ int main(void)
 		TEST(test_calls),
 		TEST(test_reads_have_a_session_of_their_own),
 		TEST(test_only_our_channel_is_heard),
+		TEST(test_announcements_are_heard_beside_it),
+		TEST(test_announcing_has_a_session_of_its_own),
+		TEST(test_an_announcement_that_hangs),
+		TEST(test_an_announcer_that_is_not_let_in),
 		TEST(test_a_loss_is_told_once),
 		TEST(test_a_deadline_drops_the_session),
 		TEST(test_a_deadline_of_a_read),
