@@ -100,12 +100,12 @@ struct node {
 	int64_t retry_delay_us;
 	int64_t read_retry_us;
 	int64_t announce_retry_us;
-	int64_t
-		publish_by_us; /* what is announced may keep it waiting so long; 0: nothing is */
-	int read_silences; /* reads in a row that failed */
-	int64_t beat_us;   /* the next one is due */
-	int64_t stale_us;  /* others' states are dropped then; 0: not ticking */
-	int64_t pulse_us;  /* when the last one was heard, by any session; 0: none */
+	/* What is announced may keep a publish waiting so long; 0: nothing is. */
+	int64_t publish_by_us;
+	int read_silences;       /* reads in a row that failed */
+	int64_t beat_us;         /* the next one is due */
+	int64_t stale_us;        /* others' states are dropped then; 0: not ticking */
+	int64_t pulse_us;        /* when the last one was heard, by any session; 0: none */
 	int64_t clock_offset_us; /* database's clock less our monotonic one */
 	bool clock_known;
 	struct buf last_error;
