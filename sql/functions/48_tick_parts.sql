@@ -17,6 +17,8 @@ comment on function pgdevstate.beat_gap(int) is 'the longest time between two si
 -- who was there; null: since p_seen, when somebody reaped, and longer. A node knows it from
 -- steady_since to its last beat, and a beat_gap() longer while its connection lives. So a coordinator
 -- that dies gives nobody a second lease, and nodes that all come back at once begin when they were back.
+-- A tick by a session that was there at p_seen is itself such a sign: over a slow network ticks and
+-- beats are further apart than a second, and the dead would get one lease after the other.
 -- If the clock went back behind p_seen, '-infinity': whose beat is a lease before now was dead then,
 -- or has not beaten for a lease since; only beats of the future must end.
 -- Reads: entity, heartbeat, pg_stat_activity. Writes: nothing. Errors: none.
@@ -32,6 +34,11 @@ begin
 		return null;
 	elsif p_seen > p_now then
 		return timestamptz '-infinity';
+	elsif pgdevstate.connected_since() <= p_seen and p_now <= p_seen + (
+		select min(pgdevstate.beat_gap(h.lease_ms)) from pgdevstate.heartbeat h
+		where h.site = p_site and h.alive and h.lease_ms is not null)
+	then
+		return null;
 	end if;
 	with node as (
 		select h.steady_since, least(p_now, case when pgdevstate.backend_is_there(e.backend_pid, e.backend_start)

@@ -1268,8 +1268,25 @@ static int64_t awake_until(struct model *m, const struct m_entity *e)
 	return until_us < m->clock_us ? until_us : m->clock_us;
 }
 
+/* How long after the last reaping this tick may come while nothing is wrong. */
+static int64_t tick_gap_us(const struct model *m, const struct model_session *by)
+{
+	int64_t gap_us = AWAKE_GAP_US, least_us = INT64_MAX;
+
+	for (int i = 0; i < m->now.nentities; i++) {
+		const struct m_entity *e = &m->now.entities[i];
+
+		if (e->alive && !e->is_static && beat_gap_us(e) < least_us)
+			least_us = beat_gap_us(e);
+	}
+	if (by->since_us <= m->now.reaped_us && least_us < INT64_MAX && least_us > gap_us &&
+		broken != MODEL_TICK_NO_SIGN)
+		gap_us = least_us;
+	return gap_us;
+}
+
 /* Since when the database was there without a gap; 0: since the last reaping at least. */
-static int64_t awake_since(struct model *m)
+static int64_t awake_since(struct model *m, const struct model_session *by)
 {
 	int64_t seen_us = m->now.reaped_us, since_us = 0;
 
@@ -1277,6 +1294,8 @@ static int64_t awake_since(struct model *m)
 		return 1; /* the clock went back: only beats of the future are to end */
 	if (broken == MODEL_STEADY_IGNORED && seen_us + AWAKE_GAP_US < m->clock_us)
 		return m->clock_us;
+	if (seen_us + tick_gap_us(m, by) >= m->clock_us)
+		return 0;
 	while (seen_us + AWAKE_GAP_US < m->clock_us) {
 		int64_t next_us = m->clock_us, best_us = seen_us;
 
@@ -1329,7 +1348,7 @@ static int tick_reap(struct model_session *by, bool dead[])
 	int reaped = 0;
 
 	if (broken != MODEL_REAP_AT_ONCE)
-		tick_leases_anew(m, awake_since(m));
+		tick_leases_anew(m, awake_since(m, by));
 	for (int i = 0; i < m->now.nentities; i++) {
 		struct m_entity *e = &m->now.entities[i];
 

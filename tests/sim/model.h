@@ -126,9 +126,11 @@ enum model_rule {
 	MODEL_STATIC_COMES_BACK,  /* what they said before it was over counts again */
 	MODEL_LEASES_ANEW_LATE,   /* at the first tick after an outage, not at its end */
 	MODEL_STEADY_IGNORED,     /* any tick after a pause of ticks begins all leases anew */
-	MODEL_TOGGLES_UNORDERED,  /* a word under latest has the time of its publish */
-	MODEL_RELAY_BY_NUMBER, /* the ticker goes by the number of the last row that it told
-							*/
+	MODEL_TICK_NO_SIGN, /* ... after one of more than a second, of a session that goes on
+						 */
+	MODEL_TOGGLES_UNORDERED, /* a word under latest has the time of its publish */
+	MODEL_RELAY_BY_NUMBER,   /* the ticker goes by the number of the last row that it told
+							  */
 	MODEL_RELAY_NEWEST_FIRST, /* it tells them in the wrong order */
 	MODEL_PULSE_OVERTAKES,    /* the pulse does not tell first what its heads show */
 	MODEL_SWITCH_FORGETS, /* back to direct: nobody waits for who counted on the ticker */

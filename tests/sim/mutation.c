@@ -24,6 +24,7 @@ const struct mutation mutations[] = {
 	{"re-send without force", MODEL_ALL_RULES, MUTATE_NO_FORCE},
 	{"reap without grace", MODEL_REAP_AT_ONCE, 0},
 	{"steady nodes ignored by the reaper", MODEL_STEADY_IGNORED, 0},
+	{"a tick is no sign of life", MODEL_TICK_NO_SIGN, 0},
 	{"leases begin anew at the tick", MODEL_LEASES_ANEW_LATE, 0},
 	{"seq moved by the reaper", MODEL_REAPER_MOVES_SEQ, 0},
 	{"no reaper", MODEL_NO_REAPER, 0},

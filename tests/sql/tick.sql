@@ -124,6 +124,29 @@ select pg_temp.steady('a', '100 s', '4.6 s'), pg_temp.steady('b', '100 s', '4.7 
 select is(pg_temp.tick('a'), '20 0', '... nor when it beats first');
 select pg_temp.short('b', 10000) \g /dev/null
 
+-- a slow network: ticks are 2 s apart, and the only one who beats began anew with its last beat
+create function pg_temp.connected(p_age interval) returns void
+language plpgsql as $f$ begin
+	execute format('create or replace function pgdevstate.connected_since() returns timestamptz language sql as $c$ select %L::timestamptz $c$',
+		clock_timestamp() - p_age);
+end $f$;
+create function pg_temp.slow_tick(p_last interval, p_connected interval) returns text
+language plpgsql as $f$ begin
+	update pgdevstate.coordinator set pulse = 20;
+	perform pg_temp.steady('a', '0.1 s', '0 s'), pg_temp.steady('b', '100 s', '60 s'), pg_temp.steady('c', '100 s', '8 s');
+	perform pg_temp.connected(p_connected), pg_temp.last_look(p_last);
+	return pg_temp.tick('a');
+end $f$;
+select is(pg_temp.slow_tick('2 s', '1 s'), '21 0', 'whose session began after the last look does not know');
+select is(pg_temp.slow_tick('4 s', '100 s'), '21 0', 'more than 3 s after it nobody knows');
+select is(pg_temp.slow_tick('2 s', '100 s'), '21 1', 'less, and the session was there: a look is a sign of life itself');
+select is(pg_temp.beat_age('c'), 6, '... with no new lease for the others');
+select pg_temp.resume('b', 7), pg_temp.disconnected('b'), pg_temp.short('c', 3000) \g /dev/null
+select is(pg_temp.slow_tick('2 s', '100 s'), '21 0', '... by the shortest lease of the living');
+create or replace function pgdevstate.connected_since() returns timestamptz language sql as $$ select pgdevstate.backend_start() $$;
+select pg_temp.short('c', 10000) \g /dev/null
+update pgdevstate.coordinator set pulse = 20;
+
 select pg_temp.steady('a', '3 s', '0 s'), pg_temp.steady('b', '100 s', '60 s'), pg_temp.steady('c', '100 s', '-60 s'), pg_temp.last_look('-1 s') \g /dev/null
 select is(pg_temp.tick('a'), '21 1', 'the clock went back: who is dead now was dead then');
 select is(array[pg_temp.beat_age('a'), pg_temp.beat_age('c')], array[0, 0], '... a beat of the future is from now');
