@@ -1994,6 +1994,8 @@ bool model_tamper_any(struct model *m, const struct entity_id *id, enum key_kind
 	if (!e)
 		return false;
 	row = &e->rows[kind][key_of(m, kind, key)];
+	if (v && row->present && value_same(kind, &row->value, v))
+		return true;
 	row->present = v != NULL;
 	if (v)
 		row->value = *v;

@@ -70,7 +70,8 @@ bool model_tamper(struct model *m, const struct entity_id *id, enum key_kind kin
 	const char *key, const struct value *v);
 void model_trim(struct model *m);
 
-/* As model_tamper(), but also inserts and (v NULL) deletes. False: no such entity. */
+/* As model_tamper(), but also inserts and (v NULL) deletes. The moment alone stays as it
+ * is: no audit would see that. False: no such entity. */
 bool model_tamper_any(struct model *m, const struct entity_id *id, enum key_kind kind,
 	const char *key, const struct value *v);
 /* remove(): forget an entity. False: it is alive, or unknown. */
