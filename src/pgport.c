@@ -28,6 +28,7 @@ struct session {
 	int64_t deadline_ms, silence_ms; /* of the request; 0: none */
 	int64_t until_us;                /* deadline_ms in monotonic time */
 	bool for_a_row;                  /* the timer is silence's, not the deadline's */
+	bool was_up, complained;         /* an announcer: this time; that it cannot be */
 	struct pgcall call;              /* of a reader that is still connecting */
 };
 
@@ -173,8 +174,10 @@ static void submit_read(struct pgport *p, const struct db_request *req)
 		return;
 	}
 	pgcall_encode(req, &s->call);
-	if (pgconn_is_closed(s->conn))
+	if (pgconn_is_closed(s->conn)) {
+		s->was_up = false;
 		pgconn_open_beside(s->conn, p->main.conn);
+	}
 }
 
 static void submit_call(struct pgport *p, const struct db_request *req)
@@ -196,8 +199,10 @@ static void submit_announce(struct pgport *p, const struct db_request *req)
 		session_send(s, &call);
 		return;
 	}
-	if (pgconn_is_closed(s->conn))
+	if (pgconn_is_closed(s->conn)) {
+		s->was_up = false;
 		pgconn_open_beside(s->conn, p->main.conn);
+	}
 	s->unsendable = true;
 	loop_timer_start(s->timer, 0);
 }
@@ -366,9 +371,22 @@ static void announcer_up(void *arg)
 {
 	struct session *s = arg;
 
+	s->was_up = true;
+	s->complained = false;
 	session_set(s);
 	if (!s->busy) /* who asked for it went on, and may never ask again */
 		loop_timer_start(s->timer, ANNOUNCER_IDLE_MS);
+}
+
+/* Nobody waits for it, so that nobody else would say why there is none: once. */
+static void announcer_down(struct session *s, const char *reason)
+{
+	if (!s->was_up && !s->complained) {
+		s->complained = true;
+		log_warning("session",
+			"no session for announcements, others see changes when they are written: %s",
+			reason);
+	}
 }
 
 static void on_down(void *arg, const char *sqlstate, const char *reason)
@@ -376,6 +394,8 @@ static void on_down(void *arg, const char *sqlstate, const char *reason)
 	struct session *s = arg;
 	struct pgport *p = s->port;
 
+	if (s->role == ANNOUNCER)
+		announcer_down(s, reason);
 	pgcall_clear(&s->call);
 	loop_timer_stop(s->timer);
 	s->unsendable = false;

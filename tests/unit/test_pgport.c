@@ -9,6 +9,7 @@
 #include "buf.h"
 #include "clock.h"
 #include "fakepg.h"
+#include "log.h"
 #include "loop.h"
 #include "pgport.h"
 
@@ -306,6 +307,59 @@ static void test_an_announcer_that_is_not_let_in(void **state)
 	ask(DB_PUBLISH, "4 ok[];");
 }
 
+static int lines_of(const char *path, const char *text)
+{
+	char line[1024];
+	int n = 0;
+	FILE *f = fopen(path, "r");
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		n += strstr(line, text) != NULL;
+	fclose(f);
+	return n;
+}
+
+static void test_an_announcer_that_cannot_connect(void **state)
+{
+	char path[] = "/tmp/test_pgport_XXXXXX";
+	int fd = mkstemp(path);
+	bool connected_again;
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	assert_true(log_open(LOG_TO_FILE, path));
+	connected();
+	for (int outages = 1; outages <= 2; outages++) {
+		fake.refuse = "sorry, too many clients already";
+		fake.refuse_state = "53300";
+		for (int more = 3, tries = 20; more > 0 && tries > 0; tries--) {
+			more -= lines_of(path, "too many") == outages;
+			submit(DB_ANNOUNCE, 15000);
+			run(1);
+			assert_memory_equal(buf_str(&story), "15 ", 3);
+			buf_reset(&story);
+			ask(DB_PUBLISH, "4 ok[];");
+		}
+		assert_int_equal(
+			lines_of(path, "no session for announcements"), outages); /* once */
+		assert_int_equal(lines_of(path, "too many clients already"), outages);
+		fake.refuse = NULL;
+		do {
+			submit(DB_ANNOUNCE, 15000);
+			run(1);
+			assert_memory_equal(buf_str(&story), "15 ", 3);
+			connected_again = strstr(buf_str(&story), "15 ok[];") != NULL;
+			buf_reset(&story);
+		} while (!connected_again);
+		fake_hang_up(fake_last());
+		ask(DB_PUBLISH, "4 ok[];");
+	}
+	log_close();
+	remove(path);
+}
+
 static void test_a_loss_is_told_once(void **state)
 {
 	(void)state;
@@ -594,6 +648,7 @@ int main(void)
 		TEST(test_announcing_has_a_session_of_its_own),
 		TEST(test_an_announcement_that_hangs),
 		TEST(test_an_announcer_that_is_not_let_in),
+		TEST(test_an_announcer_that_cannot_connect),
 		TEST(test_a_loss_is_told_once),
 		TEST(test_a_deadline_drops_the_session),
 		TEST(test_a_deadline_of_a_read),
